@@ -1,0 +1,160 @@
+"""Every DynamoDB key and S3 key in the product, each with its `Example:`. Nothing else spells one.
+
+The tenant is the first segment and is closed by a delimiter, so that no tenant's prefix is a prefix of another's.
+"""
+
+from typing import NamedTuple
+
+ITEM = "ITEM"
+CHILDREN_INDEX = "children"
+DUE_INDEX = "due"
+
+
+class Key(NamedTuple):
+    """A primary key of the table."""
+
+    pk: str
+    sk: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"pk": self.pk, "sk": self.sk}
+
+
+def tenant(tenant_id: str) -> Key:
+    """Example: `TENANT#ten_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}", ITEM)
+
+
+def api_key(tenant_id: str, token_sha256: str) -> Key:
+    """Example: `TENANT#ten_1#APIKEY#9f86d0...` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#APIKEY#{token_sha256}", ITEM)
+
+
+def api_keys(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#APIKEYS`."""
+    return f"TENANT#{tenant_id}#APIKEYS"
+
+
+def project(tenant_id: str, project_id: str) -> Key:
+    """Example: `TENANT#ten_1#PROJECT#prj_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#PROJECT#{project_id}", ITEM)
+
+
+def projects(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#PROJECTS`."""
+    return f"TENANT#{tenant_id}#PROJECTS"
+
+
+def repository(tenant_id: str, repository_id: str) -> Key:
+    """Example: `TENANT#ten_1#REPOSITORY#rep_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#REPOSITORY#{repository_id}", ITEM)
+
+
+def repositories(tenant_id: str, project_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#PROJECT#prj_1#REPOSITORIES`."""
+    return f"TENANT#{tenant_id}#PROJECT#{project_id}#REPOSITORIES"
+
+
+def sync_run(tenant_id: str, repository_id: str, run: int) -> Key:
+    """Example: `TENANT#ten_1#REPOSITORY#rep_1` / `RUN#0000000007`."""
+    return Key(repository(tenant_id, repository_id).pk, f"RUN#{run:010d}")
+
+
+def sync_batch(tenant_id: str, repository_id: str, run: int, batch: int) -> Key:
+    """Example: `TENANT#ten_1#REPOSITORY#rep_1` / `RUN#0000000007#BATCH#000003`."""
+    return Key(repository(tenant_id, repository_id).pk, f"RUN#{run:010d}#BATCH#{batch:06d}")
+
+
+def hook(tenant_id: str, repository_id: str) -> Key:
+    """What the webhook road reads. Example: `TENANT#ten_1#REPOSITORY#rep_1` / `HOOK`."""
+    return Key(repository(tenant_id, repository_id).pk, "HOOK")
+
+
+def delivery(tenant_id: str, repository_id: str, delivery_id: str) -> Key:
+    """Example: `TENANT#ten_1#REPOSITORY#rep_1` / `DELIVERY#72d3162e-cc78-11e3-81ab-4c9367dc0958`."""
+    return Key(repository(tenant_id, repository_id).pk, f"DELIVERY#{delivery_id}")
+
+
+def checkpoint(tenant_id: str, checkpoint_id: str) -> Key:
+    """Example: `TENANT#ten_1#CHECKPOINT#chk_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#CHECKPOINT#{checkpoint_id}", ITEM)
+
+
+def checkpoints(tenant_id: str, project_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#PROJECT#prj_1#CHECKPOINTS`."""
+    return f"TENANT#{tenant_id}#PROJECT#{project_id}#CHECKPOINTS"
+
+
+def message(tenant_id: str, message_id: str) -> Key:
+    """Example: `TENANT#ten_1#MESSAGE#msg_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#MESSAGE#{message_id}", ITEM)
+
+
+def messages(tenant_id: str, checkpoint_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#CHECKPOINT#chk_1#MESSAGES`."""
+    return f"TENANT#{tenant_id}#CHECKPOINT#{checkpoint_id}#MESSAGES"
+
+
+def message_hash(tenant_id: str, checkpoint_id: str, content_sha256: str) -> Key:
+    """Guards one content per checkpoint. Example: `TENANT#ten_1#CHECKPOINT#chk_1` / `HASH#9f86d0...`."""
+    return Key(checkpoint(tenant_id, checkpoint_id).pk, f"HASH#{content_sha256}")
+
+
+def idempotency(tenant_id: str, scope: str, key_sha256: str) -> Key:
+    """Example: `TENANT#ten_1#IDEMPOTENCY#messages#9f86d0...` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#IDEMPOTENCY#{scope}#{key_sha256}", ITEM)
+
+
+def outbox(tenant_id: str, ulid: str) -> Key:
+    """Example: `TENANT#ten_1#OUTBOX` / `01k9zq3v7m8x2c4b6n0d1f5g7h`."""
+    return Key(f"TENANT#{tenant_id}#OUTBOX", ulid)
+
+
+def index_partition(tenant_id: str, model_slug: str, shard: int = 0) -> str:
+    """The manifest's partition. Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00`."""
+    return f"TENANT#{tenant_id}#INDEX#{model_slug}#{shard:02d}"
+
+
+def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
+    """Example: `TENANT#ten_1#VECTOR#local-bge-small-en-v1.5#9f86d0...` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#VECTOR#{model_slug}#{text_sha256}", ITEM)
+
+
+def due_repositories() -> str:
+    """Partition of the `due` index; sorted by the ISO time of the next check. Example: `DUE#REPOSITORY`."""
+    return "DUE#REPOSITORY"
+
+
+def due_outbox() -> str:
+    """Partition of the `due` index; sorted by the ISO time of writing. Example: `DUE#OUTBOX`."""
+    return "DUE#OUTBOX"
+
+
+def segment_object(tenant_id: str, model_slug: str, sha256: str) -> str:
+    """Example: `tenants/ten_1/index/local-bge-small-en-v1.5/segments/9f86d0...`."""
+    return f"tenants/{tenant_id}/index/{model_slug}/segments/{sha256}"
+
+
+def pack_prefix(tenant_id: str, repository_id: str) -> str:
+    """Example: `tenants/ten_1/repositories/rep_1/packs/`."""
+    return f"{repository_prefix(tenant_id, repository_id)}packs/"
+
+
+def repository_prefix(tenant_id: str, repository_id: str) -> str:
+    """Example: `tenants/ten_1/repositories/rep_1/`."""
+    return f"tenants/{tenant_id}/repositories/{repository_id}/"
+
+
+def batch_object(tenant_id: str, repository_id: str, run: int, batch: int) -> str:
+    """Example: `tenants/ten_1/repositories/rep_1/batches/0000000007/000003.json.gz`."""
+    return f"{repository_prefix(tenant_id, repository_id)}batches/{run:010d}/{batch:06d}.json.gz"
+
+
+def message_prefix(tenant_id: str, message_id: str) -> str:
+    """Example: `tenants/ten_1/messages/msg_1/`."""
+    return f"tenants/{tenant_id}/messages/{message_id}/"
+
+
+def message_object(tenant_id: str, message_id: str, version: int) -> str:
+    """The message as a `SourceBatch`. Example: `tenants/ten_1/messages/msg_1/000001.json.gz`."""
+    return f"{message_prefix(tenant_id, message_id)}{version:06d}.json.gz"

@@ -1,0 +1,149 @@
+"""The published language: every message on a queue. Messages carry ids and S3 keys, never payloads.
+
+A body is the JSON of one model below; `kind` chooses the model, `schema_version` its form.
+`QUEUE_OF` says where each goes.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Queue(StrEnum):
+    """The stack's queues by their logical names."""
+
+    SYNC = "sync"
+    PROJECTS = "projects"
+    EMBEDDING = "embedding"
+
+
+class Event(BaseModel):
+    """What every message carries. `correlation_id` is that of the request or delivery that started the work."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[1] = 1
+    tenant_id: str
+    correlation_id: str
+
+
+class SyncRepository(Event):
+    """Bring a repository to the newest heads of its remote."""
+
+    kind: Literal["repository.sync"] = "repository.sync"
+    repository_id: str
+    reason: Literal["connected", "push", "requested", "reconcile", "continue"]
+
+
+class RepositoryChanged(Event):
+    """The host says that the repository was renamed (`url` is the new address) or deleted (`url` is empty)."""
+
+    kind: Literal["repository.changed"] = "repository.changed"
+    repository_id: str
+    url: str | None = None
+
+
+class BatchOrigin(BaseModel):
+    """Which batch of which sync run a set of sources came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["batch"] = "batch"
+    repository_id: str
+    run: int
+    batch: int
+
+
+class MessageOrigin(BaseModel):
+    """Which version of which message a source came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["message"] = "message"
+    message_id: str
+    version: int
+
+
+Origin = Annotated[BatchOrigin | MessageOrigin, Field(discriminator="type")]
+
+
+class IndexSources(Event):
+    """Chunk, embed and index the sources of one `SourceBatch` object at `batch_key` in the bucket."""
+
+    kind: Literal["sources.index"] = "sources.index"
+    batch_key: str
+    origin: Origin
+
+
+class SourcesIndexed(Event):
+    """The sources of `origin` are searchable. Counts are of chunks; `embedded` of them were not in the vector cache."""
+
+    kind: Literal["sources.indexed"] = "sources.indexed"
+    origin: Origin
+    chunks: int
+    embedded: int
+
+
+class SourcesFailed(Event):
+    """The sources of `origin` could not be indexed and will not be tried again by themselves."""
+
+    kind: Literal["sources.failed"] = "sources.failed"
+    origin: Origin
+    code: str
+    cause: str
+
+
+class DeleteProject(Event):
+    """Remove everything under a project that is already hidden from readers and from search."""
+
+    kind: Literal["project.delete"] = "project.delete"
+    project_id: str
+
+
+class DeleteRepository(Event):
+    """Remove the packs, runs and items of a repository that is already hidden."""
+
+    kind: Literal["repository.delete"] = "repository.delete"
+    repository_id: str
+
+
+class DeleteCheckpoint(Event):
+    """Remove the messages of a checkpoint that is already hidden."""
+
+    kind: Literal["checkpoint.delete"] = "checkpoint.delete"
+    checkpoint_id: str
+
+
+SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
+ProjectsEvent = Annotated[
+    SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint, Field(discriminator="kind")
+]
+EmbeddingEvent = IndexSources
+AnyEvent = (
+    SyncRepository
+    | RepositoryChanged
+    | IndexSources
+    | SourcesIndexed
+    | SourcesFailed
+    | DeleteProject
+    | DeleteRepository
+    | DeleteCheckpoint
+)
+
+sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
+projects_event: TypeAdapter[SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint] = (
+    TypeAdapter(ProjectsEvent)
+)
+embedding_event: TypeAdapter[IndexSources] = TypeAdapter(EmbeddingEvent)
+
+QUEUE_OF: dict[type[Event], Queue] = {
+    SyncRepository: Queue.SYNC,
+    RepositoryChanged: Queue.SYNC,
+    IndexSources: Queue.EMBEDDING,
+    SourcesIndexed: Queue.PROJECTS,
+    SourcesFailed: Queue.PROJECTS,
+    DeleteProject: Queue.PROJECTS,
+    DeleteRepository: Queue.PROJECTS,
+    DeleteCheckpoint: Queue.PROJECTS,
+}
