@@ -1,0 +1,103 @@
+"""Typed settings, read once from the environment. Nothing else in the product reads `os.environ`.
+
+A function's settings class is built from the mixins below; field `table` is the variable `ALMANAC_TABLE`.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from almanac.events import Queue
+
+
+class SettingsError(RuntimeError):
+    """The environment lacks a variable or holds a bad one; the message names each."""
+
+
+class Settings(BaseModel):
+    """What every function knows. A variable without a default that is missing fails at start, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the class's fields from `ALMANAC_<FIELD>`; raises `SettingsError`."""
+        variables = {name: f"ALMANAC_{name.upper()}" for name in cls.model_fields}
+        given = {name: environ[variable] for name, variable in variables.items() if environ.get(variable)}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problems = ", ".join(f"ALMANAC_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+            raise SettingsError(f"cannot start: {problems}") from None
+
+
+class TableSettings(Settings):
+    table: str
+
+
+class BucketSettings(Settings):
+    bucket: str
+
+
+class EncryptionSettings(Settings):
+    """`key_id` names the KMS key under which repository tokens and webhook secrets are kept."""
+
+    key_id: str
+
+
+class EmbeddingSettings(Settings):
+    """`embedding_model` is `<provider>:<model>`; `model_dir` holds the files of the bundled one."""
+
+    embedding_model: str = "local:bge-small-en-v1.5"
+    model_dir: str = "/opt/model"
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_api_key: str | None = None
+
+
+class GitSettings(Settings):
+    """`allow_private_hosts` lets the local stage sync from loopback over plain http."""
+
+    allow_private_hosts: bool = False
+
+
+class PublicUrlSettings(Settings):
+    """`public_url` is the address of the API as callers know it, without a trailing slash."""
+
+    public_url: str = ""
+
+
+class SyncQueueSettings(Settings):
+    sync_queue_url: str
+    sync_dead_letter_queue_url: str
+
+
+class ProjectsQueueSettings(Settings):
+    projects_queue_url: str
+    projects_dead_letter_queue_url: str
+
+
+class EmbeddingQueueSettings(Settings):
+    embedding_queue_url: str
+    embedding_dead_letter_queue_url: str
+
+
+class RelaySettings(Settings):
+    """The relay sends to every queue."""
+
+    table: str
+    sync_queue_url: str
+    projects_queue_url: str
+    embedding_queue_url: str
+
+    def queue_url(self, queue: Queue) -> str:
+        """Return the address of a queue by its logical name."""
+        urls = {
+            Queue.SYNC: self.sync_queue_url,
+            Queue.PROJECTS: self.projects_queue_url,
+            Queue.EMBEDDING: self.embedding_queue_url,
+        }
+        return urls[queue]
