@@ -1,0 +1,123 @@
+"""`create_app`: what every API slice gets, so that a slice adds routes and nothing else."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from mangum import Mangum
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from almanac import runtime
+from almanac.errors import TooLarge
+from almanac.observability import bind_correlation_id, emit, log, log_failure
+from almanac.web import problems
+
+API_PREFIX = "/api/v1"
+VERSION = "0.1.0"
+MAX_BODY_BYTES = 6 * 1024 * 1024
+
+_CORRELATION_HEADER = b"x-correlation-id"
+_CORRELATION_PATTERN = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+_SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+class BodyTooLarge(TooLarge):
+    """The request is larger than any route takes."""
+
+    code = "body_too_large"
+
+
+def create_app(title: str, description: str) -> FastAPI:
+    """Return an application with error rendering, correlation id, access log and metrics installed."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    problems.install(app)
+    app.add_middleware(Observe)
+    return app
+
+
+def lambda_handler(app: FastAPI) -> Handler:
+    """Return the function's entry point, on the environment's one event loop."""
+    adapter = Mangum(app, lifespan="off")
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        runtime.loop()
+        return adapter(event, context)
+
+    return handler
+
+
+class Observe:
+    """Binds the correlation id, answers what nobody caught as a 500 problem, and records each request once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        correlation_id = bind_correlation_id(_correlation_of(scope))
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = [(_CORRELATION_HEADER, correlation_id.encode())]
+                given = {name for name, _ in message["headers"]}
+                extra += [header for header in _SECURITY_HEADERS if header[0] not in given]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        try:
+            if _content_length(scope) > MAX_BODY_BYTES:
+                error = BodyTooLarge(f"A request body holds at most {MAX_BODY_BYTES} bytes.", field="body")
+                await problems.render(error, scope["path"])(scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - the one catch-all of the HTTP road
+            log_failure("request failed", error, method=scope["method"], route=_route(scope))
+            await problems.internal_error(scope["path"])(scope, receive, sending)
+        _record(scope, status, (time.perf_counter() - began) * 1000)
+
+
+def _record(scope: Scope, status: int, milliseconds: float) -> None:
+    route = f"{scope['method']} {_route(scope)}"
+    log("info", "request", route=route, status=status, milliseconds=round(milliseconds, 2))
+    emit({"Latency": (milliseconds, "Milliseconds"), f"Status{status // 100}xx": (1, "Count")}, route=route)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _correlation_of(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == _CORRELATION_HEADER and _CORRELATION_PATTERN.fullmatch(value):
+            return str(value.decode())
+    return None
+
+
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.name}"

@@ -1,0 +1,70 @@
+"""Who is calling: the principal that the request authorizer vouched for, as a type in a route's signature."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from almanac.errors import Forbidden, Unauthorized
+
+
+class Scope(StrEnum):
+    """What an API key may do. Each scope includes the ones before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+_RANK = {scope: rank for rank, scope in enumerate(Scope)}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A caller: the tenant that it belongs to, the key that it used, and what that key may do."""
+
+    tenant_id: str
+    key_id: str
+    scope: Scope
+
+
+class MissingPrincipal(Unauthorized):
+    """No authorizer vouched for the request."""
+
+    code = "missing_credentials"
+
+
+class InsufficientScope(Forbidden):
+    """The key is valid and may not do this."""
+
+    code = "insufficient_scope"
+
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `Authorization: Bearer alm_...`")
+
+
+def principal_of(event: dict[str, Any]) -> Principal | None:
+    """Read the authorizer's context from an API Gateway event (payload 2.0)."""
+    context = event.get("requestContext", {}).get("authorizer", {}).get("lambda") or {}
+    if not context.get("tenant_id"):
+        return None
+    return Principal(context["tenant_id"], context["key_id"], Scope(context["scope"]))
+
+
+def _require(scope: Scope) -> Any:
+    async def dependency(request: Request) -> Principal:
+        principal = principal_of(request.scope.get("aws.event", {}))
+        if principal is None:
+            raise MissingPrincipal("Send an API key: `Authorization: Bearer alm_...`.")
+        if _RANK[principal.scope] < _RANK[scope]:
+            raise InsufficientScope(f"This key has the scope `{principal.scope}`; the call needs `{scope}`.")
+        return principal
+
+    return dependency
+
+
+Reader = Annotated[Principal, Depends(_require(Scope.READ)), Security(_bearer)]
+Editor = Annotated[Principal, Depends(_require(Scope.WRITE)), Security(_bearer)]
+Admin = Annotated[Principal, Depends(_require(Scope.ADMIN)), Security(_bearer)]
