@@ -50,14 +50,14 @@ class LoopWatch:
         """Begin to watch; the watching thread is a daemon and ends with the process."""
         self._thread_id = threading.get_ident()
         self._original = asyncio.Handle._run  # noqa: SLF001 - the loop's only seam
-        asyncio.Handle._run = self._timed(self._original)  # type: ignore[method-assign] # noqa: SLF001
+        asyncio.Handle._run = self._timed(self._original)  # type: ignore[assignment,method-assign] # noqa: SLF001
         threading.Thread(target=self._watch, name="loop-watch", daemon=True).start()
 
     def stop(self) -> None:
         """Stop watching and restore the loop."""
         self._stopped.set()
         if self._original is not None:
-            asyncio.Handle._run = self._original  # type: ignore[method-assign] # noqa: SLF001
+            asyncio.Handle._run = self._original  # type: ignore[assignment,method-assign] # noqa: SLF001
 
     @contextmanager
     def paused(self) -> "Iterator[None]":

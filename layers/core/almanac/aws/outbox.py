@@ -4,15 +4,21 @@ The table's stream feeds the relay, which sends the message and removes the item
 """
 
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any
 
 from almanac.aws import keys
-from almanac.aws.table import Put
+from almanac.aws.clients import Clients
+from almanac.aws.table import Item, Put, Table
 from almanac.clock import iso
-from almanac.events import QUEUE_OF, Event
+from almanac.errors import RetryableError
+from almanac.events import QUEUE_OF, Event, Queue
 from almanac.ids import new_ulid
 from almanac.observability import trace_header
 
 ENTITY = "outbox"
+_SEND_LIMIT = 10
 
 
 def message(event: Event) -> Put:
@@ -29,3 +35,42 @@ def message(event: Event) -> Put:
             "gsi2sk": f"{iso(time.time())}#{key.sk}",
         }
     )
+
+
+async def deliver(items: Sequence[Item], table: Table, clients: Clients, queue_url: Callable[[Queue], str]) -> int:
+    """Send outbox items to their queues, then remove them; returns how many were sent.
+
+    An item that was sent and not yet removed is sent again: every consumer is idempotent. Raises `RetryableError` when
+    a queue refused some; those stay in the outbox.
+    """
+    sqs = await clients.get("sqs")
+    refused = 0
+    sent: list[keys.Key] = []
+    for queue, members in groupby(sorted(items, key=_queue_of), key=_queue_of):
+        for chunk in _chunks(members, _SEND_LIMIT):
+            entries = [_entry(position, item) for position, item in enumerate(chunk)]
+            answer = await sqs.send_message_batch(QueueUrl=queue_url(Queue(queue)), Entries=entries)
+            positions = [int(entry["Id"]) for entry in answer.get("Successful", [])]
+            sent += [keys.Key(chunk[position]["pk"], chunk[position]["sk"]) for position in positions]
+            refused += len(chunk) - len(positions)
+    await table.batch_delete(sent)
+    if refused:
+        raise RetryableError(f"{refused} messages were refused by their queue")
+    return len(sent)
+
+
+def _queue_of(item: Item) -> str:
+    return str(item["queue"])
+
+
+def _entry(position: int, item: Item) -> dict[str, Any]:
+    entry: dict[str, Any] = {"Id": str(position), "MessageBody": item["body"]}
+    if item.get("trace"):
+        entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": item["trace"]}}
+    return entry
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

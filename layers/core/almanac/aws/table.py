@@ -42,7 +42,7 @@ class Put:
 
     def request(self, table: str) -> dict[str, Any]:
         condition = self.condition or (None if self.overwrite else "attribute_not_exists(#pk)")
-        return {"Put": {"TableName": table, "Item": _item(self.item), **_expression(condition, self.values)}}
+        return {"Put": {"TableName": table, "Item": dynamo(self.item), **_expression(condition, self.values)}}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Update:
         update = " ".join(clauses)
         arguments = _expression(self.condition, values, also=update)
         return {
-            "Update": {"TableName": table, "Key": _item(self.key.as_dict()), "UpdateExpression": update, **arguments}
+            "Update": {"TableName": table, "Key": dynamo(self.key.as_dict()), "UpdateExpression": update, **arguments}
         }
 
 
@@ -82,7 +82,7 @@ class Delete:
 
     def request(self, table: str) -> dict[str, Any]:
         arguments = _expression(self.condition, self.values)
-        return {"Delete": {"TableName": table, "Key": _item(self.key.as_dict()), **arguments}}
+        return {"Delete": {"TableName": table, "Key": dynamo(self.key.as_dict()), **arguments}}
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Check:
 
     def request(self, table: str) -> dict[str, Any]:
         arguments = _expression(self.condition, self.values)
-        return {"ConditionCheck": {"TableName": table, "Key": _item(self.key.as_dict()), **arguments}}
+        return {"ConditionCheck": {"TableName": table, "Key": dynamo(self.key.as_dict()), **arguments}}
 
 
 Write = Put | Update | Delete | Check
@@ -119,8 +119,8 @@ class Table:
     async def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         """Return the item, or None. Reads see every acknowledged write unless `consistent` is False."""
         client = await self._clients.get("dynamodb")
-        answer = await client.get_item(TableName=self.name, Key=_item(key.as_dict()), ConsistentRead=consistent)
-        return _plain(answer["Item"]) if "Item" in answer else None
+        answer = await client.getdynamo(TableName=self.name, Key=dynamo(key.as_dict()), ConsistentRead=consistent)
+        return plain(answer["Item"]) if "Item" in answer else None
 
     async def write(self, write: Write) -> Item | None:
         """Carry out one write; raises `ConditionFailed`. An update answers with the item as it is afterwards."""
@@ -137,8 +137,8 @@ class Table:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             old = getattr(error, "response", {}).get("Item")
-            raise ConditionFailed(0, _plain(old) if old else None) from None
-        return _plain(answer["Attributes"]) if "Attributes" in answer else None
+            raise ConditionFailed(0, plain(old) if old else None) from None
+        return plain(answer["Attributes"]) if "Attributes" in answer else None
 
     async def transact(self, writes: Sequence[Write]) -> None:
         """Carry out all writes or none; raises `ConditionFailed` for the first refused condition.
@@ -187,16 +187,16 @@ class Table:
         arguments: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": _item(values),
+            "ExpressionAttributeValues": dynamo(values),
             "ScanIndexForward": not newest_first,
         }
         arguments |= {"IndexName": index} if index else {"ConsistentRead": True}
-        arguments |= {"ExclusiveStartKey": _item(after)} if after else {}
+        arguments |= {"ExclusiveStartKey": dynamo(after)} if after else {}
         arguments |= {"Limit": limit} if limit else {}
         client = await self._clients.get("dynamodb")
         answer = await client.query(**arguments)
         last = answer.get("LastEvaluatedKey")
-        return Page([_plain(item) for item in answer["Items"]], _plain(last) if last else None)
+        return Page([plain(item) for item in answer["Items"]], plain(last) if last else None)
 
     async def query_all(self, partition: str, *, prefix: str = "", index: str | None = None) -> AsyncIterator[Item]:
         """Iterate over a whole partition, page by page."""
@@ -214,11 +214,11 @@ class Table:
         client = await self._clients.get("dynamodb")
         found: list[Item] = []
         for start in range(0, len(keys), _BATCH_GET_LIMIT):
-            wanted = [_item(key.as_dict()) for key in keys[start : start + _BATCH_GET_LIMIT]]
+            wanted = [dynamo(key.as_dict()) for key in keys[start : start + _BATCH_GET_LIMIT]]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": consistent}}
             for attempt in range(8):
-                answer = await client.batch_get_item(RequestItems=request)
-                found += [_plain(item) for item in answer["Responses"].get(self.name, [])]
+                answer = await client.batch_getdynamo(RequestItems=request)
+                found += [plain(item) for item in answer["Responses"].get(self.name, [])]
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
                     break
@@ -229,18 +229,18 @@ class Table:
 
     async def batch_put(self, items: Iterable[Item]) -> None:
         """Write whole items without conditions, in no particular order: for items that their key determines."""
-        await self._batch_write([{"PutRequest": {"Item": _item(item)}} for item in items])
+        await self._batch_write([{"PutRequest": {"Item": dynamo(item)}} for item in items])
 
     async def batch_delete(self, keys: Iterable[Key]) -> None:
         """Remove items that may be gone already."""
-        await self._batch_write([{"DeleteRequest": {"Key": _item(key.as_dict())}} for key in keys])
+        await self._batch_write([{"DeleteRequest": {"Key": dynamo(key.as_dict())}} for key in keys])
 
     async def _batch_write(self, requests: list[dict[str, Any]]) -> None:
         client = await self._clients.get("dynamodb")
         for start in range(0, len(requests), _BATCH_WRITE_LIMIT):
             pending: dict[str, Any] = {self.name: requests[start : start + _BATCH_WRITE_LIMIT]}
             for attempt in range(8):
-                answer = await client.batch_write_item(RequestItems=pending)
+                answer = await client.batch_writedynamo(RequestItems=pending)
                 pending = answer.get("UnprocessedItems") or {}
                 if not pending:
                     break
@@ -253,7 +253,7 @@ def _raise_condition(reasons: Sequence[Mapping[str, Any]]) -> None:
     for position, reason in enumerate(reasons):
         if reason.get("Code") == "ConditionalCheckFailed":
             old = reason.get("Item")
-            raise ConditionFailed(position, _plain(old) if old else None)
+            raise ConditionFailed(position, plain(old) if old else None)
 
 
 def _expression(condition: str | None, values: Mapping[str, Any], *, also: str = "") -> dict[str, Any]:
@@ -264,11 +264,12 @@ def _expression(condition: str | None, values: Mapping[str, Any], *, also: str =
     if names:
         arguments["ExpressionAttributeNames"] = names
     if values:
-        arguments["ExpressionAttributeValues"] = _item(values)
+        arguments["ExpressionAttributeValues"] = dynamo(values)
     return arguments
 
 
-def _item(values: Mapping[str, Any]) -> dict[str, Any]:
+def dynamo(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write values in DynamoDB's typed JSON; None is left out."""
     return {name: _encode(value) for name, value in values.items() if value is not None}
 
 
@@ -295,7 +296,8 @@ def _encode(value: Any) -> dict[str, Any]:
     raise TypeError(f"DynamoDB cannot hold a {type(value).__name__}")
 
 
-def _plain(item: Mapping[str, Any]) -> Item:
+def plain(item: Mapping[str, Any]) -> Item:
+    """Read DynamoDB's typed JSON, as answers and stream records hold it."""
     return {name: _decode(value) for name, value in item.items()}
 
 

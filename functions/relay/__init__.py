@@ -1,0 +1,1 @@
+"""The relay: carries outbox items from the table's stream to their queues."""
