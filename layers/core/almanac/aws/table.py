@@ -119,7 +119,7 @@ class Table:
     async def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         """Return the item, or None. Reads see every acknowledged write unless `consistent` is False."""
         client = await self._clients.get("dynamodb")
-        answer = await client.getdynamo(TableName=self.name, Key=dynamo(key.as_dict()), ConsistentRead=consistent)
+        answer = await client.get_item(TableName=self.name, Key=dynamo(key.as_dict()), ConsistentRead=consistent)
         return plain(answer["Item"]) if "Item" in answer else None
 
     async def write(self, write: Write) -> Item | None:
@@ -217,7 +217,7 @@ class Table:
             wanted = [dynamo(key.as_dict()) for key in keys[start : start + _BATCH_GET_LIMIT]]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": consistent}}
             for attempt in range(8):
-                answer = await client.batch_getdynamo(RequestItems=request)
+                answer = await client.batch_get_item(RequestItems=request)
                 found += [plain(item) for item in answer["Responses"].get(self.name, [])]
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
@@ -240,7 +240,7 @@ class Table:
         for start in range(0, len(requests), _BATCH_WRITE_LIMIT):
             pending: dict[str, Any] = {self.name: requests[start : start + _BATCH_WRITE_LIMIT]}
             for attempt in range(8):
-                answer = await client.batch_writedynamo(RequestItems=pending)
+                answer = await client.batch_write_item(RequestItems=pending)
                 pending = answer.get("UnprocessedItems") or {}
                 if not pending:
                     break
