@@ -1,0 +1,86 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from almanac.text.tokenize import MAX_TERM, Token, analyze, terms
+
+anything = st.text(st.characters(exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("parseHTTPHeader", {"parsehttpheader", "pars", "http", "header"}),
+        ("parse_http_header", {"parsehttpheader", "pars", "http", "header"}),
+        ("__init__", {"init"}),
+        ("utf8", {"utf8", "utf", "8"}),
+        ("HTTP2Server", {"http2server", "http", "2", "server"}),
+        ("userIDs", {"userids", "user", "id"}),
+        ("src/almanac/ids.py", {"src", "almanac", "id", "py"}),
+        ("Retries retry retrying", {"retri"}),
+        ("машинами Машина", {"машин"}),
+        ("ёлка елка", {"елк"}),
+        ("straße STRASSE", {"strass"}),
+        ("\uff28\uff34\uff34\uff30", {"http"}),
+        ("cafe\u0301 café", {"café"}),
+        ("हिन्दी", {"हिन्दी"}),
+        ("使用HTTP协议吗", {"使用", "http", "协议", "议吗"}),
+        ("水", {"水"}),
+        ("___ -- \0 \x1b \ud800", set()),
+    ],
+)
+def test_a_text_has_exactly_these_terms(text: str, expected: set[str]) -> None:
+    assert set(terms(text)) == expected
+
+
+def test_a_query_in_words_finds_the_identifier() -> None:
+    assert set(terms("parse header")) <= set(terms("def parseHTTPHeader(self):"))
+
+
+def test_the_parts_of_an_identifier_point_at_their_own_letters() -> None:
+    assert analyze("x = maxRetryCount") == [
+        Token("x", 0, 1),
+        Token("maxretrycount", 4, 17),
+        Token("max", 4, 7),
+        Token("retri", 7, 12),
+        Token("count", 12, 17),
+    ]
+
+
+@given(anything)
+def test_every_string_has_tokens_that_lie_inside_it_in_order(text: str) -> None:
+    tokens = analyze(text)
+    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
+    assert [token.start for token in tokens] == sorted(token.start for token in tokens)
+    assert all(0 < len(token.term) <= 2 * MAX_TERM for token in tokens)
+
+
+@given(anything)
+def test_terms_are_the_tokens_without_their_places(text: str) -> None:
+    assert terms(text) == [token.term for token in analyze(text)]
+
+
+@given(anything, anything)
+def test_a_line_break_separates_what_it_stands_between(left: str, right: str) -> None:
+    assert terms(f"{left}\n{right}") == terms(left) + terms(right)
+
+
+@given(st.from_regex(r"[a-z]{1,20}", fullmatch=True))
+def test_case_does_not_matter_to_a_word(word: str) -> None:
+    assert terms(word) == terms(word.upper()) == terms(word.capitalize())
+
+
+def test_a_word_of_a_megabyte_gives_one_term() -> None:
+    (token,) = analyze("a" * 1_000_000)
+    assert token == Token("a" * MAX_TERM, 0, 1_000_000)
+
+
+def test_a_megabyte_of_code_takes_under_a_second() -> None:
+    lines = "".join(
+        f"    value_{n % 5000} = self.parseHTTPHeader(request_{n % 977}, retries={n})\n" for n in range(15_000)
+    )
+    started = time.perf_counter()
+    terms(lines)
+    assert time.perf_counter() - started < len(lines) / 1e6
