@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +20,8 @@ API_PREFIX = "/api/v1"
 VERSION = "0.1.0"
 MAX_BODY_BYTES = 6 * 1024 * 1024
 
+# What leaves as text; API Gateway takes anything else in base64.
+_TEXT_TYPES = ["text/", "application/json", problems.MEDIA_TYPE]
 _CORRELATION_HEADER = b"x-correlation-id"
 _CORRELATION_PATTERN = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -50,11 +53,15 @@ def create_app(title: str, description: str) -> FastAPI:
 
 def lambda_handler(app: FastAPI) -> Handler:
     """Return the function's entry point, on the environment's one event loop."""
-    adapter = Mangum(app, lifespan="off")
+
+    @cache
+    def adapter() -> Mangum:
+        # Mangum makes a loop of its own when it is built before the environment has one.
+        runtime.loop()
+        return Mangum(app, lifespan="off", text_mime_types=_TEXT_TYPES)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        runtime.loop()
-        return adapter(event, context)
+        return adapter()(event, context)
 
     return handler
 

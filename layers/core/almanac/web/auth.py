@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from almanac.errors import Forbidden, Unauthorized
 
@@ -43,6 +43,7 @@ class InsufficientScope(Forbidden):
 
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `Authorization: Bearer alm_...`")
+_Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
 def principal_of(event: dict[str, Any]) -> Principal | None:
@@ -54,7 +55,8 @@ def principal_of(event: dict[str, Any]) -> Principal | None:
 
 
 def _require(scope: Scope) -> Any:
-    async def dependency(request: Request) -> Principal:
+    # The bearer scheme only puts the requirement into the OpenAPI document: the authorizer has checked the key.
+    async def dependency(request: Request, _: _Documented) -> Principal:
         principal = principal_of(request.scope.get("aws.event", {}))
         if principal is None:
             raise MissingPrincipal("Send an API key: `Authorization: Bearer alm_...`.")
@@ -65,6 +67,7 @@ def _require(scope: Scope) -> Any:
     return dependency
 
 
-Reader = Annotated[Principal, Depends(_require(Scope.READ)), Security(_bearer)]
-Editor = Annotated[Principal, Depends(_require(Scope.WRITE)), Security(_bearer)]
-Admin = Annotated[Principal, Depends(_require(Scope.ADMIN)), Security(_bearer)]
+# One marker each: FastAPI obeys only the last of several in one `Annotated`.
+Reader = Annotated[Principal, Depends(_require(Scope.READ))]
+Editor = Annotated[Principal, Depends(_require(Scope.WRITE))]
+Admin = Annotated[Principal, Depends(_require(Scope.ADMIN))]
