@@ -1,6 +1,7 @@
 """AWS clients: one per service for the life of an execution environment, on its one event loop."""
 
 import asyncio
+import threading
 from typing import Any
 
 from almanac.errors import Unavailable
@@ -16,6 +17,8 @@ class Clients:
         self._opening: dict[str, asyncio.Task[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Any = None
+        self._loader: Any = None
+        self._preparing = threading.Lock()
 
     async def get(self, service: str) -> Any:
         """Return the client of `service` ("dynamodb", "s3", "sqs", "kms", "bedrock-runtime")."""
@@ -31,18 +34,29 @@ class Clients:
             raise
 
     async def _open(self, service: str) -> Any:
+        config = await asyncio.to_thread(self._prepare, service)
+        return await self._session.client(service, config=config).__aenter__()
+
+    def _prepare(self, service: str) -> Any:
+        """Import the library and parse the service's model: a tenth of a second that must not hold the loop."""
         import aioboto3
+        from aiobotocore.session import AioSession
         from botocore.config import Config
 
-        if self._session is None:
-            self._session = aioboto3.Session()
-        config = Config(
+        with self._preparing:
+            if self._session is None:
+                core = AioSession()
+                self._session = aioboto3.Session(botocore_session=core)
+                self._loader = core.get_component("data_loader")
+                self._loader.load_data("endpoints")
+            self._loader.load_service_model(service, "service-2")
+            self._loader.load_service_model(service, "endpoint-rule-set-1")
+        return Config(
             connect_timeout=3,
             read_timeout=60,
             max_pool_connections=32,
             retries={"mode": "standard", "max_attempts": 4},
         )
-        return await self._session.client(service, config=config).__aenter__()
 
     async def close(self) -> None:
         """Close what was opened on the running loop."""

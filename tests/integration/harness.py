@@ -1,0 +1,259 @@
+"""The stack in one process: tables and queues made from the template on moto's server, slices through their handlers.
+
+Real here: every line of ours, botocore, HTTP to the store. Played by this file: API Gateway's event and authorizer
+context, the stream, and the event source mappings. The end-to-end tests leave none of these to play.
+"""
+
+import base64
+import importlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import boto3
+
+from almanac.aws import keys
+from almanac.aws.table import dynamo
+from almanac.ids import new_id
+from tests.support.template import resources
+
+ADMIN, WRITE, READ = "admin", "write", "read"
+_CONSUMERS = {"Embedding": "search.worker", "Projects": "projects.worker", "Sync": "projects.sync_worker"}
+
+
+class Context:
+    """What Lambda passes beside the event."""
+
+    aws_request_id = "11111111-2222-3333-4444-555555555555"
+    function_name = "test"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:test"
+
+    def __init__(self, milliseconds: int = 60_000) -> None:
+        self._ends = time.monotonic() + milliseconds / 1000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._ends - time.monotonic()) * 1000))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response as a caller of the API sees it."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def aws(service: str, endpoint: str) -> Any:
+    """Return a plain boto3 client of the store."""
+    return cast("Any", boto3).client(service, endpoint_url=endpoint, region_name="us-east-1")
+
+
+def create_resources(endpoint: str) -> dict[str, str]:
+    """Make the template's table, bucket, key and queues on an empty store; returns the functions' environment."""
+    ((_, table),) = resources("AWS::DynamoDB::Table").items()
+    supported = {"AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"}
+    aws("dynamodb", endpoint).create_table(
+        TableName="almanac", **{name: value for name, value in table.items() if name in supported}
+    )
+    aws("s3", endpoint).create_bucket(Bucket="almanac")
+    key = aws("kms", endpoint).create_key()["KeyMetadata"]["KeyId"]
+    environment = {
+        "ALMANAC_STAGE": "test",
+        "ALMANAC_TABLE": "almanac",
+        "ALMANAC_BUCKET": "almanac",
+        "ALMANAC_KEY_ID": key,
+        "ALMANAC_EMBEDDING_MODEL": "test:hash",
+        "ALMANAC_ALLOW_PRIVATE_HOSTS": "true",
+        "ALMANAC_PUBLIC_URL": "http://127.0.0.1:8080",
+    }
+    sqs = aws("sqs", endpoint)
+    for name in resources("AWS::SQS::Queue"):
+        variable = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper()
+        environment[f"ALMANAC{variable}_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
+    return environment
+
+
+@dataclass
+class Stack:
+    """One process's stack."""
+
+    endpoint: str
+    environment: Mapping[str, str]
+    invoked: list[str] = field(default_factory=list)
+
+    def client(self, service: str) -> Any:
+        return aws(service, self.endpoint)
+
+    def tenant(self, name: str = "Acme") -> str:
+        """Create a tenant and return its id."""
+        tenant_id = new_id("ten")
+        item = {
+            **keys.tenant(tenant_id).as_dict(),
+            "entity": "tenant",
+            "id": tenant_id,
+            "name": name,
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "version": 1,
+            "cursor_secret": b"0" * 32,
+        }
+        self.client("dynamodb").put_item(TableName="almanac", Item=dynamo(item))
+        return tenant_id
+
+    def call(
+        self,
+        slice_name: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        tenant: str | None = None,
+        scope: str = ADMIN,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request through the slice's real handler. `tenant=None` is a caller without credentials.
+
+        `body` is JSON unless it is `bytes`, which go as they are.
+        """
+        handler = importlib.import_module(f"{slice_name}.app").handler
+        event = request_event(method, path, body, tenant=tenant, scope=scope, query=query, headers=headers)
+        response = handler(event, Context())
+        text = response.get("body") or ""
+        if response.get("isBase64Encoded"):
+            text = base64.b64decode(text).decode()
+        return Answer(response["statusCode"], {k.lower(): v for k, v in response["headers"].items()}, text)
+
+    def outbox(self) -> list[dict[str, Any]]:
+        """Return the outbox items, in DynamoDB's typed form, oldest first."""
+        dynamodb = self.client("dynamodb")
+        answer = dynamodb.query(
+            TableName="almanac",
+            IndexName="due",
+            KeyConditionExpression="gsi2pk = :due",
+            ExpressionAttributeValues={":due": {"S": keys.due_outbox()}},
+        )
+        found = (
+            dynamodb.get_item(TableName="almanac", Key={"pk": item["pk"], "sk": item["sk"]}) for item in answer["Items"]
+        )
+        return [item["Item"] for item in found if "Item" in item]
+
+    def relay(self) -> int:
+        """Play the table's stream: give the outbox to the relay. Returns how many items there were."""
+        items = self.outbox()
+        if items:
+            records = [{"eventName": "INSERT", "dynamodb": {"NewImage": _stream_image(item)}} for item in items]
+            importlib.import_module("relay.worker").handler({"Records": records}, Context())
+        return len(items)
+
+    def deliver(self, queue: str, *, milliseconds: int = 60_000) -> int:
+        """Play one event source mapping for one batch. Failed messages are visible again at once."""
+        url = self.environment[f"ALMANAC_{queue.upper()}_QUEUE_URL"]
+        sqs = self.client("sqs")
+        messages = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=1 if queue == "Sync" else 10, AttributeNames=["All"]
+        ).get("Messages", [])
+        if not messages:
+            return 0
+        self.invoked.append(queue)
+        handler = importlib.import_module(_CONSUMERS[queue]).handler
+        answer = handler({"Records": [_record(message) for message in messages]}, Context(milliseconds))
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in messages:
+            handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+            if message["MessageId"] in failed:
+                sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+            else:
+                sqs.delete_message(**handle)
+        return len(messages)
+
+    def drain(self, rounds: int = 200, *, milliseconds: int = 60_000) -> None:
+        """Relay and deliver until nothing moves."""
+        for _ in range(rounds):
+            moved = self.relay() + sum(self.deliver(queue, milliseconds=milliseconds) for queue in _CONSUMERS)
+            if not moved:
+                return
+        raise AssertionError(f"the queues did not come to rest in {rounds} rounds")
+
+    def dead_letters(self, queue: str) -> list[dict[str, Any]]:
+        """Take what a dead-letter queue holds: body, and `code` and `cause` where a worker wrote them."""
+        url = self.environment[f"ALMANAC_{queue.upper()}_DEAD_LETTER_QUEUE_URL"]
+        sqs = self.client("sqs")
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        found = []
+        for message in messages.get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+            found.append({"body": json.loads(message["Body"]), **attributes})
+        return found
+
+    def reset(self) -> None:
+        """Empty the queues and the outbox, so that no test inherits another's work."""
+        sqs, dynamodb = self.client("sqs"), self.client("dynamodb")
+        for name, url in self.environment.items():
+            if name.endswith("_QUEUE_URL"):
+                sqs.delete_queue(QueueUrl=url)
+                sqs.create_queue(QueueName=url.rsplit("/", 1)[-1])
+        for item in self.outbox():
+            dynamodb.delete_item(TableName="almanac", Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def request_event(
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    tenant: str | None = None,
+    scope: str = ADMIN,
+    query: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return an HTTP API event (payload 2.0) as API Gateway sends it after the authorizer allowed it."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    given = {"host": "api.test", "content-length": str(len(raw))}
+    given |= {"content-type": "application/json"} if body is not None and not isinstance(body, bytes) else {}
+    given |= {name.lower(): value for name, value in (headers or {}).items()}
+    context: dict[str, Any] = {
+        "http": {"method": method, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1", "userAgent": "test"},
+        "requestId": str(uuid.uuid4()),
+        "stage": "$default",
+    }
+    if tenant is not None:
+        context["authorizer"] = {"lambda": {"tenant_id": tenant, "key_id": "key_test", "scope": scope}}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}, doseq=True),
+        "headers": given,
+        "requestContext": context,
+        "body": base64.b64encode(raw).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def _stream_image(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value for name, value in item.items()
+    }
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "awsRegion": "us-east-1",
+    }
