@@ -1,24 +1,13 @@
 """Who is calling: the principal that the request authorizer vouched for, as a type in a route's signature."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from almanac.errors import Forbidden, Unauthorized
-
-
-class Scope(StrEnum):
-    """What an API key may do. Each scope includes the ones before it."""
-
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
-
-
-_RANK = {scope: rank for rank, scope in enumerate(Scope)}
+from almanac.scopes import Scope
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def _require(scope: Scope) -> Any:
         principal = principal_of(request.scope.get("aws.event", {}))
         if principal is None:
             raise MissingPrincipal("Send an API key: `Authorization: Bearer alm_...`.")
-        if _RANK[principal.scope] < _RANK[scope]:
+        if not principal.scope.includes(scope):
             raise InsufficientScope(f"This key has the scope `{principal.scope}`; the call needs `{scope}`.")
         return principal
 

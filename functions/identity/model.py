@@ -1,0 +1,77 @@
+"""Tenants and API keys as the table holds them."""
+
+from dataclasses import dataclass
+
+from almanac.aws import keys
+from almanac.aws.table import Item
+from almanac.scopes import Scope
+
+
+@dataclass(frozen=True)
+class TenantRecord:
+    """`cursor_secret` signs the tenant's list cursors; it never leaves the stack."""
+
+    id: str
+    name: str
+    created_at: str
+    cursor_secret: bytes
+
+    def to_item(self, admin_keys: int) -> Item:
+        """Return the new tenant's item. `admin_keys` counts its admin keys, so that the last one can be protected."""
+        return {
+            **keys.tenant(self.id).as_dict(),
+            "entity": "tenant",
+            "id": self.id,
+            "name": self.name,
+            "created_at": self.created_at,
+            "cursor_secret": self.cursor_secret,
+            "admin_keys": admin_keys,
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> "TenantRecord":
+        return cls(item["id"], item["name"], item["created_at"], item["cursor_secret"])
+
+
+@dataclass(frozen=True)
+class ApiKeyRecord:
+    """A key without its secret. `ending` is the end of its text, for people to tell keys apart."""
+
+    id: str
+    tenant_id: str
+    name: str
+    scope: Scope
+    created_at: str
+    ending: str
+    sha256: str
+
+    @property
+    def key(self) -> keys.Key:
+        return keys.api_key(self.tenant_id, self.sha256)
+
+    def to_item(self) -> Item:
+        return {
+            **self.key.as_dict(),
+            "gsi1pk": keys.api_keys(self.tenant_id),
+            "gsi1sk": self.id,
+            "entity": "api_key",
+            "id": self.id,
+            "tenant_id": self.tenant_id,
+            "name": self.name,
+            "scope": self.scope.value,
+            "created_at": self.created_at,
+            "ending": self.ending,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> "ApiKeyRecord":
+        return cls(
+            id=item["id"],
+            tenant_id=item["tenant_id"],
+            name=item["name"],
+            scope=Scope(item["scope"]),
+            created_at=item["created_at"],
+            ending=item["ending"],
+            sha256=item["sha256"],
+        )
