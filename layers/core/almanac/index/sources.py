@@ -41,8 +41,8 @@ class Citation(BaseModel):
     message_id: str | None = None
 
 
-class Source(BaseModel):
-    """A text to be searched, with what filters and citations need.
+class SourceInfo(BaseModel):
+    """What is known of a source besides its text: what filters and citations need.
 
     `container_id` is the repository or checkpoint that owns it: dropping the container or the project hides the source.
     `occurred_at` is when the author wrote it (commit or message time; for code the time of the cited commit).
@@ -56,7 +56,6 @@ class Source(BaseModel):
     project_id: str
     container_id: str
     title: str
-    text: str
     path: str | None = None
     language: str | None = None
     author: str | None = None
@@ -66,6 +65,16 @@ class Source(BaseModel):
     @property
     def ref(self) -> SourceRef:
         return SourceRef(source_id=self.source_id, version=self.version)
+
+
+class Source(SourceInfo):
+    """A text to be searched."""
+
+    text: str
+
+    @property
+    def info(self) -> SourceInfo:
+        return SourceInfo.model_construct(**{name: getattr(self, name) for name in SourceInfo.model_fields})
 
 
 class SourceBatch(BaseModel):
