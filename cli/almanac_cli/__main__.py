@@ -1,0 +1,3 @@
+from almanac_cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What stands still: building, packaging and the local runtime. Nothing here runs inside a function."""
