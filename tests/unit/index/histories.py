@@ -22,7 +22,8 @@ def vector_of(text: str) -> NDArray[np.int8]:
     for word in text.split() or [""]:
         digest = hashlib.sha256(word.encode()).digest()[: MODEL.dimensions]
         total += np.frombuffer(digest, np.uint8).astype(float) - 127.5
-    return np.rint(total / np.abs(total).max() * 127).astype(np.int8)
+    vector: NDArray[np.int8] = np.rint(total / np.abs(total).max() * 127).astype(np.int8)
+    return vector
 
 
 def info(number: int, version: int = 1, **changes: object) -> SourceInfo:

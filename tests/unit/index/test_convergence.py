@@ -41,7 +41,7 @@ def histories(draw: st.DrawFn) -> History:
 
     steps: list[Segment | SourceRef | str] = []
     for kind in draw(st.lists(st.sampled_from("aaaaaattd"), min_size=1, max_size=12)):
-        steps.append({"a": appended, "t": tombstone, "d": dropped}[kind]())
+        steps.append(appended() if kind == "a" else tombstone() if kind == "t" else dropped())
     repeated = draw(st.lists(st.sampled_from(steps), max_size=4))
     return History(draw(st.permutations(steps + repeated)))
 

@@ -115,6 +115,26 @@ def index_partition(tenant_id: str, model_slug: str, shard: int = 0) -> str:
     return f"TENANT#{tenant_id}#INDEX#{model_slug}#{shard:02d}"
 
 
+def index_segment(partition: str, sha256: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `LOG#9f86d0...`."""
+    return Key(partition, f"LOG#{sha256}")
+
+
+def index_tombstones(partition: str, digest: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `TOMBSTONES#9f86d0...`."""
+    return Key(partition, f"TOMBSTONES#{digest}")
+
+
+def index_drop(partition: str, owner_id: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `DROP#prj_1`."""
+    return Key(partition, f"DROP#{owner_id}")
+
+
+def index_head(partition: str, repository_id: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `HEAD#rep_1`."""
+    return Key(partition, f"HEAD#{repository_id}")
+
+
 def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
     """Example: `TENANT#ten_1#VECTOR#local-bge-small-en-v1.5#9f86d0...` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#VECTOR#{model_slug}#{text_sha256}", ITEM)
@@ -158,3 +178,13 @@ def message_prefix(tenant_id: str, message_id: str) -> str:
 def message_object(tenant_id: str, message_id: str, version: int) -> str:
     """The message as a `SourceBatch`. Example: `tenants/ten_1/messages/msg_1/000001.json.gz`."""
     return f"{message_prefix(tenant_id, message_id)}{version:06d}.json.gz"
+
+
+def health() -> Key:
+    """An item that never exists, for looking whether the table answers. Example: `HEALTH` / `ITEM`."""
+    return Key("HEALTH", ITEM)
+
+
+def health_prefix() -> str:
+    """Under which nothing ever lies, for looking whether the bucket answers. Example: `health/`."""
+    return "health/"

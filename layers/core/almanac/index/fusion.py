@@ -2,7 +2,8 @@
 
 Both sides are normalised over the rows that pass the query's filters: words by the best of them (a row without a
 query word has exactly 0), meaning over the `CLOSEST` nearest rows (anything farther has exactly 0). The nearest rows'
-spread does not depend on the size of the corpus, the whole corpus's does. Figures: docs/decisions/0012-fusion.md.
+spread does not depend on the size of the corpus, the whole corpus's does.
+Figures: docs/decisions/words-and-meaning-are-fused-by-score.md.
 """
 
 import re
