@@ -24,11 +24,11 @@ class HookRepository:
         self._tenant_id = tenant_id
 
     async def get(self, repository_id: str) -> Hook | None:
-        """Return the repository's hook, or None when there is no such repository."""
+        """Return the repository's hook, or None when there is no such repository or it is being deleted."""
         if not (is_id(self._tenant_id, "ten") and is_id(repository_id, "rep")):
             return None
         item = await self._table.get(keys.hook(self._tenant_id, repository_id))
-        if item is None:
+        if item is None or item.get("state") == "deleting":
             return None
         ciphers = list(item["secrets_cipher"])
         return Hook(ciphers if (item.get("rotated_until") or 0) > time.time() else ciphers[:1])

@@ -26,7 +26,7 @@ class Connected:
     secret: str
     repository: str = field(default_factory=lambda: new_id("rep"))
 
-    def save(self, *older: str, rotated_until: float | None = None) -> None:
+    def save(self, *older: str, rotated_until: float | None = None, state: str = "active") -> None:
         """Write the hook with the current secret, and `older` ones that stay valid until the given epoch second."""
         secrets = Secrets(self.stack.environment["ALMANAC_KEY_ID"], runtime.clients())
         ciphers = [
@@ -36,6 +36,7 @@ class Connected:
         item = {
             **keys.hook(self.tenant, self.repository).as_dict(),
             "entity": "hook",
+            "state": state,
             "project_id": new_id("prj"),
             "secrets_cipher": ciphers,
             "rotated_until": int(rotated_until) if rotated_until else None,

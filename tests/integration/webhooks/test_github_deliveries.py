@@ -165,6 +165,12 @@ def test_an_unknown_tenant_or_repository_answers_exactly_like_a_bad_signature(st
     assert stack.outbox() == []
 
 
+def test_a_repository_that_is_being_deleted_takes_no_deliveries(stack: Stack) -> None:
+    host = connected(stack)
+    host.save(state="deleting")
+    assert host.github().status == 403
+
+
 def test_both_secrets_are_valid_during_a_rotation_and_the_old_one_ends_with_it(stack: Stack) -> None:
     host = connected(stack)
     host.secret = "the new one"
