@@ -129,8 +129,8 @@ def main() -> None:
     report = Report(
         "Cold imports",
         f"Wall time in a fresh interpreter, `.pyc` files warm: median of {ROUNDS}, all entry points in turn. The bare "
-        "application imports FastAPI, Mangum and aioboto3 and declares one route. Our slices load aioboto3 on first use: the "
-        " last lines go on from the import to the first answer, with one item read from moto's server.",
+        "application imports FastAPI, Mangum and aioboto3 and declares one route. Ours load aioboto3 on first use: "
+        "the last lines go on from the import to the first answer, with one item read from moto's server.",
         ["entry point", "median ms", "fastest ms", "ratio to bare"],
     )
     for kind, taken in (("", imports), ("first answer: ", answers)):

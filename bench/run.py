@@ -1,6 +1,7 @@
 """Run every benchmark and write docs/benchmarks.md; fails when one missed a target or did not run.
 
-`python bench/run.py [name ...]` runs all, or those named: `webhook` is bench/webhook_bench.py. The others keep their part.
+`python bench/run.py [name ...]` runs all, or those named: `webhook` is bench/webhook_bench.py.
+The sections of the others stay as they are.
 """
 
 import os

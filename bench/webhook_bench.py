@@ -57,8 +57,8 @@ def main() -> None:
     report = Report(
         "Webhook handler",
         f"{CALLS} distinct signed GitHub pushes of 6 KB, one after another through `webhooks.app.handler`, warm; "
-        "the store is moto's server in another process. Own time is the whole less the time between handing a request to "
-        "the network and holding its answer (one read, one transaction).",
+        "the store is moto's server in another process. Own time is the whole less the time between handing a request "
+        "to the network and holding its answer (one read, one transaction).",
         ["milliseconds", "p50", "p95", "p99", "max"],
     )
     for name, values in (("own time", own), ("whole, with the store", whole)):
