@@ -81,8 +81,8 @@ def _by_closest(meaning: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _latin_language(text: str) -> str | None:
-    """Guess by function words, of which a foreign query must show two, and more than English ones."""
-    words = [word.casefold() for word in _WORD.findall(text)]
+    """Guess by distinct function words: a foreign query shows two, or one and an accent, and more than English ones."""
+    words = {word.casefold() for word in _WORD.findall(text)}
     seen = Counter(_LANGUAGE_OF[word] for word in words if word in _LANGUAGE_OF)
     english = seen.pop("en", 0)
     if not seen:

@@ -112,6 +112,15 @@ class Manifest:
                 state.apply(entry)
         return state
 
+    async def read_hidden(self) -> ManifestState:
+        """Return only tombstones and drops: what a writer needs to know."""
+        state = ManifestState()
+        for key in (keys.index_drop(self._partition, ""), keys.index_tombstones(self._partition, "")):
+            async for item in self._table.query_all(self._partition, prefix=key.sk):
+                if (entry := from_item(item)) is not None:
+                    state.apply(entry)
+        return state
+
     def append(self, entry: SegmentEntry) -> Put:
         """Add a segment that is in the bucket. The write is refused when the segment was added before."""
         return Put(to_item(self._partition, entry))
