@@ -1,13 +1,15 @@
 """Print what each function weighs with its layers, unzipped, and fail above AWS's limit.
 
-`python -m infra.package_sizes [<build directory>]`, after `sam build` and `infra.packaging`.
+`python -m infra.package_sizes [<built template>]`: `.aws-sam/build/template.yaml` after `make build`; without one, what
+`almanac up` built for the local stack.
 """
 
 import argparse
+import json
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from infra import packaging, template
 
@@ -29,22 +31,31 @@ class Package:
         return self.code + sum(self.layers.values())
 
 
-def measure(build: Path, document: dict[str, Any]) -> list[Package]:
-    """Return every function's package as built; raises `FileNotFoundError` when one was not built."""
-    sizes: dict[str, int] = {}
-
-    def size(name: str) -> int:
-        if name not in sizes:
-            directory = build / name
-            if not directory.is_dir():
-                raise FileNotFoundError(f"{directory} is missing: run the build first")
-            sizes[name] = packaging.unzipped_bytes(directory)
-        return sizes[name]
-
+def measure(built_template: Path) -> list[Package]:
+    """Return every function's package as a built template names it; raises `FileNotFoundError` when one is missing."""
+    document = (
+        json.loads(built_template.read_text()) if built_template.suffix == ".json" else template.load(built_template)
+    )
+    document = document.get("document", document)
+    layers = {
+        name: _unzipped(built_template.parent / properties["ContentUri"])
+        for name, properties in template.resources(document, "AWS::Serverless::LayerVersion").items()
+    }
     return [
-        Package(name, size(name), {layer["Ref"]: size(layer["Ref"]) for layer in properties.get("Layers", [])})
+        Package(
+            name,
+            _unzipped(built_template.parent / properties["CodeUri"]),
+            {layer["Ref"]: layers[layer["Ref"]] for layer in properties.get("Layers", [])},
+        )
         for name, properties in template.resources(document, "AWS::Serverless::Function").items()
     ]
+
+
+def _unzipped(package: Path) -> int:
+    if package.is_dir():
+        return packaging.unzipped_bytes(package)
+    with zipfile.ZipFile(package) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def table(packages: list[Package]) -> str:
@@ -62,8 +73,9 @@ def table(packages: list[Package]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print the functions' sizes; fail above 250 MB.")
-    parser.add_argument("build", type=Path, nargs="?", default=template.ROOT / ".local" / "build")
-    packages = measure(parser.parse_args().build, template.load())
+    local_build = template.ROOT / ".local" / "artifacts" / "build.json"
+    parser.add_argument("built_template", type=Path, nargs="?", default=local_build)
+    packages = measure(parser.parse_args().built_template)
     sys.stdout.write(table(packages) + "\n")
     heavy = [package.function for package in packages if package.total > LIMIT_BYTES]
     if heavy:

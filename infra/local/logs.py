@@ -31,18 +31,17 @@ def function_lines(endpoint_url: str, function: str | None, seconds: int, follow
         names = ", ".join(sorted(name.removeprefix(GROUP_PREFIX) for name in known))
         raise LocalError(f"There is no function {function!r}.", f"Choose one of: {names}, ministack, edge.")
     start = int((time.time() - seconds) * 1000)
-    seen: set[str] = set()
+    seen: set[tuple[int, str, str, str]] = set()
     while True:
         events = [
-            (event["timestamp"], event["eventId"], group.removeprefix(GROUP_PREFIX), event["message"])
+            (event["timestamp"], group.removeprefix(GROUP_PREFIX), event["logStreamName"], event["message"])
             for group in groups
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start)
             for event in page["events"]
         ]
-        for at, event_id, source, message in sorted(events):
-            if event_id not in seen:
-                seen.add(event_id)
-                yield Line(source, at, message.rstrip("\n"))
+        for event in sorted(set(events) - seen):
+            seen.add(event)
+            yield Line(event[1], event[0], event[3].rstrip("\n"))
         if not follow:
             return
         time.sleep(POLL_SECONDS)
