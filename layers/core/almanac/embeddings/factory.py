@@ -1,0 +1,53 @@
+"""From a configured name to the model behind it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from almanac.aws.clients import Clients
+    from almanac.embeddings.base import Embedder
+
+
+def from_name(
+    name: str,
+    *,
+    model_dir: str = "/opt/model",
+    openai_base_url: str = "https://api.openai.com/v1",
+    openai_api_key: str | None = None,
+    clients: "Clients | None" = None,
+) -> "Embedder":
+    """Return the model called `<provider>:<model>[@<dimensions>]`; raises `ValueError` with what to write instead.
+
+    Examples: `local:bge-small-en-v1.5`, `bedrock:amazon.titan-embed-text-v2:0@512`, `openai:text-embedding-3-small`.
+    """
+    provider, _, model = name.partition(":")
+    model, dimensions = _split(model)
+    if provider == "local":
+        from almanac.embeddings.local import NAME, LocalEmbedder
+
+        if model != NAME or dimensions is not None:
+            raise ValueError(f"the embedded model is local:{NAME}, not {name}")
+        return LocalEmbedder(Path(model_dir))
+    if provider == "bedrock":
+        from almanac.aws.clients import Clients
+        from almanac.embeddings.bedrock import BedrockEmbedder
+
+        return BedrockEmbedder(model, clients or Clients(), dimensions=dimensions)
+    if provider == "openai":
+        from almanac.embeddings.openai import OpenAIEmbedder
+
+        return OpenAIEmbedder(model, base_url=openai_base_url, api_key=openai_api_key, dimensions=dimensions)
+    if name == "test:hash":
+        from almanac.embeddings.testing import HashEmbedder
+
+        return HashEmbedder()
+    raise ValueError(f"unknown embedding model {name}: use local:..., bedrock:... or openai:...")
+
+
+def _split(model: str) -> tuple[str, int | None]:
+    name, at, dimensions = model.rpartition("@")
+    if not at:
+        return model, None
+    if not dimensions.isascii() or not dimensions.isdigit() or int(dimensions) == 0:
+        raise ValueError(f"after @ stands a number of dimensions, not {dimensions}")
+    return name, int(dimensions)

@@ -1,0 +1,114 @@
+"""The embedded default model: bge-small-en-v1.5, int8, by onnxruntime on one thread.
+
+One text per call: dynamic quantisation makes a vector depend on its neighbours in a batch, and batches are slower here.
+"""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from almanac.embeddings.base import fingerprint_of, quantize, slug_of, without_surrogates
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from almanac.embeddings.base import Codes
+
+NAME = "bge-small-en-v1.5"
+FOLDER = "bge-small-en-v1.5-int8"
+SHA256 = {
+    "model_quantized.onnx": "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4",
+    "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+}
+MAX_TOKENS = 512
+# Far more than 512 tokens of any language; tokenising a megabyte to throw it away takes a second.
+_MAX_CHARACTERS = 10_000
+
+
+class ModelCorrupt(RuntimeError):
+    """A model file is missing or has not its pinned hash."""
+
+
+class _Loaded(NamedTuple):
+    tokenizer: Any
+    session: Any
+
+
+class LocalEmbedder:
+    """Runs the model from `model_dir`/bge-small-en-v1.5-int8, loaded and verified on first use, in a thread."""
+
+    model = f"local:{NAME}"
+    slug = slug_of(model)
+    fingerprint = fingerprint_of(*SHA256.values())
+    dimensions = 384
+    languages = frozenset({"en"})
+
+    def __init__(self, model_dir: Path) -> None:
+        self._folder = model_dir / FOLDER
+        self._loaded: _Loaded | None = None
+        self._loading = threading.Lock()
+
+    async def embed_documents(self, texts: Sequence[str]) -> "Codes":
+        return await asyncio.to_thread(self._embed_all, texts)
+
+    async def embed_query(self, text: str) -> "Codes":
+        codes: Codes = (await asyncio.to_thread(self._embed_all, [text]))[0]
+        return codes
+
+    def load(self) -> None:
+        """Load the model now (about 0.3 s) rather than with the first text; raises `ModelCorrupt`."""
+        self._model()
+
+    def _embed_all(self, texts: Sequence[str]) -> "Codes":
+        import numpy as np
+
+        model = self._model()
+        codes = np.empty((len(texts), self.dimensions), dtype=np.int8)
+        for row, text in enumerate(texts):
+            codes[row] = quantize(_first_token_state(model, text), self.dimensions)
+        return codes
+
+    def _model(self) -> _Loaded:
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = _load(self._folder)
+            return self._loaded
+
+
+def _first_token_state(model: _Loaded, text: str) -> "NDArray[Any]":
+    """Return the state of [CLS], the text's vector. Its length does not matter: a code has its own scale."""
+    import numpy as np
+
+    encoding = model.tokenizer.encode(without_surrogates(text[:_MAX_CHARACTERS]))
+    ids = np.array([encoding.ids], dtype=np.int64)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    states: NDArray[Any] = model.session.run(["last_hidden_state"], inputs)[0]
+    return states[0, 0]  # type: ignore[no-any-return]
+
+
+def _load(folder: Path) -> _Loaded:
+    from onnxruntime import InferenceSession, SessionOptions
+    from tokenizers import Tokenizer
+
+    graph = _verified(folder / "model_quantized.onnx")
+    tokenizer = Tokenizer.from_str(_verified(folder / "tokenizer.json").decode())
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return _Loaded(tokenizer, InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
+
+
+def _verified(file: Path) -> bytes:
+    """Return the very bytes that were hashed, so that nothing can come between check and use."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelCorrupt(f"cannot read the embedding model's {file.name}: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256[file.name]:
+        raise ModelCorrupt(f"the embedding model's {file.name} has sha256 {found}, expected {SHA256[file.name]}")
+    return content
