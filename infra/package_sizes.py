@@ -33,10 +33,8 @@ class Package:
 
 def measure(built_template: Path) -> list[Package]:
     """Return every function's package as a built template names it; raises `FileNotFoundError` when one is missing."""
-    document = (
-        json.loads(built_template.read_text()) if built_template.suffix == ".json" else template.load(built_template)
-    )
-    document = document.get("document", document)
+    is_record = built_template.suffix == ".json"
+    document = json.loads(built_template.read_text())["document"] if is_record else template.load(built_template)
     layers = {
         name: _unzipped(built_template.parent / properties["ContentUri"])
         for name, properties in template.resources(document, "AWS::Serverless::LayerVersion").items()

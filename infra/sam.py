@@ -23,9 +23,7 @@ def main() -> None:
     runtime = template.load()["Parameters"]["PythonRuntime"]["Default"]
     interpreter = shutil.which(runtime)
     if arguments[0] == "build" and interpreter is None:
-        sys.exit(
-            f"{runtime} is not on the path: install it, or build in a container that has it (see docs/operations.md)."
-        )
+        sys.exit(f"{runtime} is not on the path: install it, or build where it is (see docs/operations.md).")
     code = _sam(arguments)
     if code == 0 and arguments[0] == "build" and interpreter is not None:
         for directory in packaging.built_directories(BUILD):
@@ -44,9 +42,8 @@ def _sam(arguments: list[str]) -> int:
         "MODEL_CACHE": str(model_cache()),
         "SAM_CLI_TELEMETRY": "0",
     }
-    return subprocess.run(
-        [str(binaries / "sam"), *arguments], cwd=template.ROOT, env=environment, check=False
-    ).returncode  # noqa: S603
+    command = [str(binaries / "sam"), *arguments]
+    return subprocess.run(command, cwd=template.ROOT, env=environment, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

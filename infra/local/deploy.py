@@ -4,6 +4,7 @@ It does what `sam deploy` does (upload the packages, run a change set) with the 
 time: packages are zipped once, and the change set is watched every tenth of a second.
 """
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -47,6 +48,11 @@ def deployed(port: int) -> tuple[str, dict[str, str]] | None:
     tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return tags.get(DIGEST_TAG, ""), outputs
+
+
+def digest_of(build_digest: str, public_url: str) -> str:
+    """Return what identifies a deployment: what was built, and the address that it was told."""
+    return hashlib.sha256(f"{build_digest} {public_url}".encode()).hexdigest()
 
 
 def deploy(build: Build, port: int, public_url: str) -> dict[str, str]:
@@ -105,7 +111,7 @@ def _run_change_set(cloudformation: "CloudFormationClient", build: Build, templa
         TemplateURL=template_url,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Tags=[{"Key": DIGEST_TAG, "Value": build.digest}],
+        Tags=[{"Key": DIGEST_TAG, "Value": digest_of(build.digest, public_url)}],
     )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (state := cloudformation.describe_change_set(StackName=STACK, ChangeSetName=name))[

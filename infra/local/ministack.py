@@ -51,6 +51,15 @@ def start(layout: Layout, port: int) -> int:
     )
 
 
+def move(layout: Layout, old_port: int, new_port: int) -> None:
+    """Rewrite the saved state for another port: queues are known by addresses, and a mapping finds no other."""
+    for path in layout.state.glob("*.json"):
+        text = path.read_text()
+        for host in ("localhost", processes.LOOPBACK):
+            text = text.replace(f"{host}:{old_port}/", f"{host}:{new_port}/")
+        path.write_text(text)
+
+
 def _environment(layout: Layout, port: int) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},

@@ -90,7 +90,7 @@ class LocalStack:
             ministack.wait_until_healthy(self.layout, record.ministack_pid or 0, port)
         self._choose_edge_port(record)
         standing = deploy.deployed(port)
-        if standing is None or standing[0] != newest.digest:
+        if standing is None or standing[0] != deploy.digest_of(newest.digest, _api_url(record)):
             report("deploying template.yaml")
             record.outputs = deploy.deploy(newest, port, _api_url(record))
         else:
@@ -138,7 +138,11 @@ class LocalStack:
             return Status("broken", problem="The template is not deployed, or its last deployment failed.")
         if not edge_alive or not _edge_answers(record):
             return Status("broken", self._info(record), f"Nothing of ours answers on {_api_url(record)}.")
-        return Status("running", self._info(record), up_to_date=standing[0] == build.source_digest())
+        return Status(
+            "running",
+            self._info(record),
+            up_to_date=standing[0] == deploy.digest_of(build.source_digest(), _api_url(record)),
+        )
 
     def info(self) -> StackInfo:
         """Return a running stack's addresses; raises `LocalError` when it does not run."""
@@ -167,6 +171,7 @@ class LocalStack:
             )
         if record.ministack_port and port != record.ministack_port:
             report(f"port {record.ministack_port} is taken by another program: using {port}")
+            ministack.move(self.layout, record.ministack_port, port)
         record.ministack_port = port
         record.ministack_pid = ministack.start(self.layout, port)
         self._save(record)
