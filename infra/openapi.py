@@ -145,8 +145,8 @@ def _complete(operation: dict[str, Any], path: str, method: str) -> None:
         for status in ("401", "403"):
             responses.setdefault(status, {"$ref": f"#/components/responses/{status}"})
             _also_from_the_gateway(responses[status])
-    if "{" in path:
-        responses.setdefault("404", {"$ref": "#/components/responses/404"})
+        if "{" in path:
+            responses.setdefault("404", {"$ref": "#/components/responses/404"})
     if "requestBody" in operation:
         responses.setdefault("413", {"$ref": "#/components/responses/413"})
     for status in ("429", "500", "503"):
