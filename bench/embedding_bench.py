@@ -1,0 +1,125 @@
+"""The road from a text to its code, beside a bare onnxruntime loop over the same chunks; and the steps before it."""
+
+import asyncio
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from almanac.embeddings.cache import EmbeddingService
+from almanac.embeddings.local import FOLDER, MAX_TOKENS, LocalEmbedder
+from almanac.text.chunking import chunk, embedding_text
+from almanac.text.tokenize import analyze, terms
+from bench.report import Report, median, progress
+
+if TYPE_CHECKING:
+    from almanac.embeddings.base import Codes
+
+ROOT = Path(__file__).parents[1]
+MODEL_DIR = ROOT / ".local" / "model"
+FILES = ("argparse", "typing", "ast", "asyncio/tasks", "json/decoder", "http/client", "pathlib", "zipfile")
+ROUNDS = 6
+CHUNKS_PER_ROUND = 24
+TARGET = 1.1
+
+
+class NoCache:
+    """A store that knows nothing, so that every text goes through the model."""
+
+    async def get_many(self, hashes: Sequence[str]) -> "dict[str, Codes]":  # noqa: ARG002
+        return {}
+
+    async def put_many(self, codes: "Mapping[str, Codes]") -> None:
+        pass
+
+
+def corpus() -> str:
+    """Return about half a megabyte of the standard library, the same for everyone with this Python."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+    files = [library / f"{name}.py" for name in FILES]
+    return "\n".join(file.read_text() for file in files if file.exists())
+
+
+def bare_loop() -> Callable[[Sequence[str]], None]:
+    """Return what the model's own card would have one write: tokenize, run, take the first state, normalise."""
+    import numpy as np
+    from onnxruntime import InferenceSession, SessionOptions
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(MODEL_DIR / FOLDER / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    session = InferenceSession(str(MODEL_DIR / FOLDER / "model_quantized.onnx"), options)
+
+    def embed(texts: Sequence[str]) -> None:
+        for text in texts:
+            ids = np.array([tokenizer.encode(text).ids])
+            inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+            state = session.run(None, inputs)[0][0, 0]
+            state / np.linalg.norm(state)
+
+    return embed
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float]]:
+    """Return seconds per round of the bare loop and of ours, in turn on the same texts."""
+    bare, service = bare_loop(), EmbeddingService(model, NoCache())
+    bare(texts[:3])
+    theirs, ours = [], []
+    for start in range(0, ROUNDS * CHUNKS_PER_ROUND, CHUNKS_PER_ROUND):
+        part = texts[start : start + CHUNKS_PER_ROUND]
+        theirs.append(seconds(lambda part=part: bare(part)))  # type: ignore[misc]
+        ours.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
+    return theirs, ours
+
+
+def main() -> None:
+    subprocess.run([sys.executable, ROOT / "layers" / "model" / "fetch_model.py", MODEL_DIR], check=True, stdout=2)
+    text = corpus()
+    megabytes = len(text.encode()) / 1e6
+    model = LocalEmbedder(MODEL_DIR)
+    load = seconds(model.load)
+    chunks = chunk(text[:200_000], language="python")
+    texts = list(dict.fromkeys(embedding_text(part) for part in chunks))[: ROUNDS * CHUNKS_PER_ROUND]
+    progress(f"embedding: {len(texts)} chunks, twice")
+    theirs, ours = compare(texts, model)
+    ratio = sum(ours) / sum(theirs)
+    query = [seconds(lambda: asyncio.run(model.embed_query("where is the header parsed"))) for _ in range(30)]
+    report = Report(
+        "Embedding",
+        f"{len(texts)} chunks of the Python standard library (mean {sum(map(len, texts)) // len(texts)} characters), "
+        f"one thread, {ROUNDS} rounds in turn: a bare onnxruntime loop, and ours with hashing, cache calls and "
+        f"quantising. Chunking and words: {megabytes:.1f} MB of the same library.",
+        ["step", "figure"],
+    )
+    report.row("bare onnxruntime loop", f"{len(texts) / sum(theirs):.1f} chunks/s")
+    report.row("Almanac, from text to int8 code", f"{len(texts) / sum(ours):.1f} chunks/s")
+    report.row("a query's vector", f"{median(query) * 1000:.1f} ms p50")
+    report.row("loading the model, SHA-256 verified, imports included", f"{load * 1000:.0f} ms")
+    for name, work in (
+        ("chunking by syntax", _chunk_files),
+        ("words, terms only", terms),
+        ("words with places", analyze),
+    ):
+        report.row(name, f"{megabytes / min(seconds(lambda work=work: work(text)) for _ in range(3)):.1f} MB/s")  # type: ignore[misc]
+    report.target(f"at most {TARGET}x the bare loop's time", f"{ratio:.2f}x", ratio <= TARGET)
+    report.finish()
+
+
+def _chunk_files(text: str) -> None:
+    for start in range(0, len(text), 100_000):
+        chunk(text[start : start + 100_000], language="python")
+
+
+if __name__ == "__main__":
+    main()
