@@ -2,17 +2,23 @@
 
 import typer
 
-from almanac_cli import stack
+from almanac_cli import demo, hooks, messages, projects, repositories, search, session, stack
+from almanac_cli.errors import EXIT_HELP
 
 app = typer.Typer(
     help="Almanac's local stack and a client of its API.",
+    epilog=EXIT_HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.app,):
+for commands in (stack.app, demo.app, session.app, repositories.syncing, search.app, hooks.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
+app.add_typer(projects.app, name="projects")
+app.add_typer(repositories.app, name="repositories")
+app.add_typer(messages.checkpoints, name="checkpoints")
+app.add_typer(messages.messages, name="messages")
 
 
 def main() -> None:

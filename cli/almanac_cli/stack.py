@@ -58,7 +58,10 @@ def down(
     as_json: AsJson = False,
 ) -> None:
     """Stop the local stack. Its data is saved, as a trial's data: only a clean stop saves it."""
+    from almanac_cli import hosting
+
     with _explained(as_json), messages.status("stopping") as status:
+        hosting.stop()
         ran = _stack().down(lambda step: _show_step(status, step), clean=clean)
     if as_json:
         _print_json({"state": "stopped", "was_running": ran, "cleaned": clean})

@@ -1,0 +1,130 @@
+"""The API over HTTP: problems become `CliError`s that say what to do."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from almanac_cli.config import Config
+from almanac_cli.errors import CliError, Exit
+
+TIMEOUT_SECONDS = 45.0
+PAGE = 100
+
+_STATUS = {401: Exit.UNAUTHORIZED, 403: Exit.UNAUTHORIZED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+_WAY_OUT = {
+    401: "Run 'almanac login' with a valid key; 'almanac login --local' makes one for the local stack.",
+    403: "Use a key with a wider scope, or check the secret that signs the delivery.",
+    404: "Check the id: 'almanac projects list' and 'almanac repositories list' show what there is.",
+    409: "Someone changed it meanwhile, or it exists already: look at it, then try again.",
+    413: "Send less at once.",
+    422: "Mend the field named above.",
+    429: "Wait a moment, then try again.",
+    503: "Try again in a moment; 'almanac health --deep' tells which part is missing.",
+}
+
+Document = dict[str, Any]
+
+
+class Api:
+    """A connection to one API with one key."""
+
+    def __init__(self, url: str, api_key: str = "") -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise CliError(f"'{url}' is not an http or https address.", "Give --url, or 'almanac login'.", Exit.USAGE)
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        # A local stack is never behind the proxy that the environment names.
+        local = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not local)
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Api":
+        """Connect as the configuration says; raises `CliError` when nobody has logged in."""
+        if not config.url or not config.api_key:
+            raise CliError(
+                "Nobody is logged in.",
+                "'almanac login --url ADDRESS --api-key KEY', or 'almanac login --local' for the local stack.",
+                Exit.UNAUTHORIZED,
+            )
+        return cls(config.url, config.api_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content: bytes | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the answer's document, None when it has none; raises `CliError`."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        sent: dict[str, Any] = (
+            {"content": content} if content is not None else {"json": body} if body is not None else {}
+        )
+        try:
+            answer = self._http.request(method, path, params=given, headers=dict(headers or {}), **sent)
+        except httpx.TimeoutException:
+            raise CliError(f"{self.url} did not answer in time.", _WAY_OUT[503], Exit.UNREACHABLE) from None
+        except httpx.HTTPError as error:
+            raise CliError(
+                f"{self.url} cannot be reached: {error}",
+                "Check the address; 'almanac up' starts the local stack.",
+                Exit.UNREACHABLE,
+            ) from None
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise _refusal(answer)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.request("GET", path, query=query)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.request("POST", path, body=body)
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self.request("PATCH", path, body=body)
+
+    def delete(self, path: str, **query: Any) -> None:
+        self.request("DELETE", path, query=query)
+
+    def items(self, path: str, **query: Any) -> Iterator[Document]:
+        """Iterate over a whole list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, **query, limit=PAGE, cursor=cursor)
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+
+def _refusal(answer: httpx.Response) -> CliError:
+    try:
+        problem = answer.json()
+        detail = str(problem.get("detail") or problem.get("message") or answer.reason_phrase)
+    except (ValueError, AttributeError):
+        problem, detail = {}, f"{answer.status_code} {answer.reason_phrase}"
+    kept = ("type", "title", "code", "errors", "correlation_id")
+    fields = {"status": answer.status_code, **{name: problem[name] for name in kept if name in problem}}
+    fallback = (
+        "Try again; if it goes on, report the correlation id." if answer.status_code >= 500 else "Look at --help."
+    )
+    return CliError(
+        detail,
+        _WAY_OUT.get(answer.status_code, fallback),
+        _STATUS.get(answer.status_code, Exit.API_ERROR),
+        fields,
+    )

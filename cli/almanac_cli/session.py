@@ -1,0 +1,118 @@
+"""`almanac login`, `tenants create`, `health`: who the client is and whether the API works."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from almanac_cli.client import Api, Document
+from almanac_cli.config import Config, path
+from almanac_cli.errors import CliError, Exit
+from almanac_cli.output import AsJson, escape, local_problems, reported, show
+
+if TYPE_CHECKING:
+    from infra.local.stack import StackInfo
+
+app = typer.Typer()
+tenants = typer.Typer(help="Create tenants of the local stack.", no_args_is_help=True)
+app.add_typer(tenants, name="tenants")
+
+LOCAL_TENANT = "local"
+
+
+@app.command()
+def login(
+    url: Annotated[str | None, typer.Option(help="The address of the API.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="A key `alm_...`; asked for when it is not given.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="Use the local stack; creates a tenant when needed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remember where the API is and with which key to call it."""
+    with reported(as_json):
+        if local:
+            tenant = ensure_local_login()
+        else:
+            if not url:
+                raise CliError("An address is missing.", "Give --url ADDRESS, or --local.", Exit.USAGE)
+            tenant = remember(url, api_key or typer.prompt("API key", hide_input=True, err=True))
+        config = Config.load()
+        document = {"url": config.url, "tenant_id": tenant["id"], "tenant": tenant["name"], "config": str(path())}
+        text = f"Logged in to {escape(config.url)} as [bold]{escape(tenant['name'])}[/bold] ({tenant['id']})."
+        show(document, as_json, text)
+
+
+@tenants.command("create")
+def create_tenant(name: str, as_json: AsJson = False) -> None:
+    """Create a tenant and its first key on the local stack, and log in with it."""
+    with reported(as_json):
+        created = create_local_tenant(name)
+        remember(created["url"], created["api_key"])
+        show(
+            created, as_json, f"Created {created['tenant_id']}; its key is {created['api_key']}, shown only this once."
+        )
+
+
+@app.command()
+def health(
+    deep: Annotated[bool, typer.Option("--deep", help="Look at the table, the bucket and the queues too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the API whether it works."""
+    with reported(as_json):
+        config = Config.load()
+        url = config.url or _local_stack().api_url
+        with Api(url) as api:
+            found = api.get("/health", deep="true" if deep else None)
+        parts = (
+            f"  {name}: {part['status']} ({part['milliseconds']} ms)" for name, part in found.get("parts", {}).items()
+        )
+        show(found, as_json, f"{escape(url)}: {found['status']} (version {found['version']}, {found['stage']})", *parts)
+
+
+def remember(url: str, api_key: str) -> Document:
+    """Check the key against the API and write both down; returns the tenant."""
+    with Api(url, api_key) as api:
+        tenant: Document = api.get("/api/v1/tenants/me")
+    config = Config.load()
+    kept = config.webhooks if config.tenant_id == tenant["id"] else {}
+    Config(url.rstrip("/"), api_key, tenant["id"], kept).save()
+    return tenant
+
+
+def ensure_local_login() -> Document:
+    """Log in to the local stack: with the key at hand when it is valid there, with a new tenant otherwise."""
+    url = _local_stack().api_url
+    config = Config.load()
+    if config.api_key:
+        try:
+            return remember(url, config.api_key)
+        except CliError as error:
+            if error.status is not Exit.UNAUTHORIZED:
+                raise
+    created = create_local_tenant(LOCAL_TENANT)
+    return remember(url, created["api_key"])
+
+
+def create_local_tenant(name: str) -> Document:
+    """Invoke the local stack's `IdentityAdminFunction`; returns `url`, `tenant_id`, `key_id` and `api_key`."""
+    from infra.local.deploy import client
+
+    stack = _local_stack()
+    port = int(stack.endpoint_url.rpartition(":")[2])
+    answer = client("lambda", port).invoke(
+        FunctionName=stack.outputs["IdentityAdminFunction"],
+        Payload=json.dumps({"action": "create_tenant", "name": name}).encode(),
+    )
+    result: Document = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise CliError(
+            str(result.get("errorMessage", "The tenant was not created.")), "Look at 'almanac logs identity-admin'."
+        )
+    return {"url": stack.api_url, **result}
+
+
+def _local_stack() -> "StackInfo":
+    from infra.local.stack import LocalStack
+
+    with local_problems():
+        return LocalStack.default().info()
