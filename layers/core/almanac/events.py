@@ -115,10 +115,16 @@ class DeleteCheckpoint(Event):
     checkpoint_id: str
 
 
+class DeleteMessage(Event):
+    """Remove the objects of a message that is already gone."""
+
+    kind: Literal["message.delete"] = "message.delete"
+    message_id: str
+
+
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
-ProjectsEvent = Annotated[
-    SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint, Field(discriminator="kind")
-]
+ProjectsWork = SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
+ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
 EmbeddingEvent = IndexSources
 AnyEvent = (
     SyncRepository
@@ -129,12 +135,11 @@ AnyEvent = (
     | DeleteProject
     | DeleteRepository
     | DeleteCheckpoint
+    | DeleteMessage
 )
 
 sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
-projects_event: TypeAdapter[SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint] = (
-    TypeAdapter(ProjectsEvent)
-)
+projects_event: TypeAdapter[ProjectsWork] = TypeAdapter(ProjectsEvent)
 embedding_event: TypeAdapter[IndexSources] = TypeAdapter(EmbeddingEvent)
 
 QUEUE_OF: dict[type[Event], Queue] = {
@@ -146,4 +151,5 @@ QUEUE_OF: dict[type[Event], Queue] = {
     DeleteProject: Queue.PROJECTS,
     DeleteRepository: Queue.PROJECTS,
     DeleteCheckpoint: Queue.PROJECTS,
+    DeleteMessage: Queue.PROJECTS,
 }

@@ -50,6 +50,16 @@ def repository(tenant_id: str, repository_id: str) -> Key:
     return Key(f"TENANT#{tenant_id}#REPOSITORY#{repository_id}", ITEM)
 
 
+def project_remote(tenant_id: str, project_id: str, remote: str) -> Key:
+    """Guards one remote per project. Example: `TENANT#ten_1#PROJECT#prj_1` / `REMOTE#9f86d0...`."""
+    return Key(project(tenant_id, project_id).pk, f"REMOTE#{remote}")
+
+
+def project_checkpoint(tenant_id: str, project_id: str, checkpoint_id: str) -> Key:
+    """Lets a delete find every checkpoint. Example: `TENANT#ten_1#PROJECT#prj_1` / `CHECKPOINT#chk_1`."""
+    return Key(project(tenant_id, project_id).pk, f"CHECKPOINT#{checkpoint_id}")
+
+
 def repositories(tenant_id: str, project_id: str) -> str:
     """Children partition. Example: `TENANT#ten_1#PROJECT#prj_1#REPOSITORIES`."""
     return f"TENANT#{tenant_id}#PROJECT#{project_id}#REPOSITORIES"
@@ -175,9 +185,12 @@ def message_prefix(tenant_id: str, message_id: str) -> str:
     return f"tenants/{tenant_id}/messages/{message_id}/"
 
 
-def message_object(tenant_id: str, message_id: str, version: int) -> str:
-    """The message as a `SourceBatch`. Example: `tenants/ten_1/messages/msg_1/000001.json.gz`."""
-    return f"{message_prefix(tenant_id, message_id)}{version:06d}.json.gz"
+def message_object(tenant_id: str, message_id: str, version: int, attempt: str) -> str:
+    """The message as a `SourceBatch`; `attempt` keeps two writers of one version apart.
+
+    Example: `tenants/ten_1/messages/msg_1/000001-01k9zq3v7m8x2c4b6n0d1f5g7h.json.gz`.
+    """
+    return f"{message_prefix(tenant_id, message_id)}{version:06d}-{attempt}.json.gz"
 
 
 def health() -> Key:
