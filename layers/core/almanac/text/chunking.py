@@ -23,7 +23,6 @@ MIN_SIZE = 200
 MAX_CONTEXT = 4
 MAX_NAME = 80
 
-_PROSE = frozenset({"text", "xml"})
 _BREAKS = (" \t", ";,}>)]|&")
 
 
@@ -69,7 +68,7 @@ def embedding_text(chunk: Chunk) -> str:
 def _outline(text: str, language: str | None) -> Outline:
     if language == "markdown":
         return outlines.markdown(text)
-    if language in _PROSE:
+    if language == "text":
         return outlines.prose(text)
     if _size(text) <= MAX_SIZE:
         return Outline({}, [])
