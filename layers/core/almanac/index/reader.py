@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
 from almanac.aws import keys
@@ -61,14 +61,18 @@ class Reader:
     def nbytes(self) -> int:
         return sum(copy.engine.nbytes for copy in self._copies.values())
 
-    async def search(self, tenant_id: str, query: Query, limit: int, after: Position | None = None) -> Found:
-        """Answer from an index that holds whatever was acknowledged before the call; raises `IndexUnavailable`."""
+    async def search(self, tenant_id: str, query: Awaitable[Query], limit: int, after: Position | None = None) -> Found:
+        """Answer from an index that holds whatever was acknowledged before the call; raises `IndexUnavailable`.
+
+        The query is awaited while the index is brought up to date.
+        """
         copy = self._copies.pop(tenant_id, None) or _Copy(Engine(self._model))
         self._copies[tenant_id] = copy
         async with copy.lock:
-            await self._refresh(tenant_id, copy)
-            hits = await asyncio.to_thread(copy.engine.search, query, limit, after)
-            found = Found(hits, dict(copy.state.heads), len(copy.engine.segments), copy.engine.visible_rows)
+            asked, _ = await asyncio.gather(query, self._refresh(tenant_id, copy))
+            hits = await asyncio.to_thread(copy.engine.search, asked, limit, after)
+            heads = {name: head for name, head in copy.state.heads.items() if name not in copy.state.drops}
+            found = Found(hits, heads, len(copy.engine.segments), copy.engine.visible_rows)
         self._evict(tenant_id)
         return found
 

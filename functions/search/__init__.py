@@ -1,0 +1,1 @@
+"""Search over everything that was indexed, and the worker that indexes it."""

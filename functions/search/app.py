@@ -1,0 +1,8 @@
+"""API entry of the search slice."""
+
+from almanac.web.app import API_PREFIX, create_app, lambda_handler
+from search.routes import router
+
+app = create_app("Search", "Search code, commits and messages by meaning and by word.")
+app.include_router(router, prefix=API_PREFIX)
+handler = lambda_handler(app)

@@ -1,0 +1,72 @@
+"""What the embedding worker does with one message."""
+
+import asyncio
+import time
+from types import ModuleType
+
+from almanac.aws import outbox
+from almanac.errors import RetryableError, TerminalError
+from almanac.events import IndexSources, SourcesFailed
+from almanac.index.sources import SourceBatch
+from almanac.observability import emit, log
+from almanac.worker.batch import Deadline
+from search import wiring
+
+_RESERVE_SECONDS = 20
+"""Left for the last step of embedding, the segment and the transaction. The vectors so far are in the cache."""
+
+
+async def index(message: IndexSources, deadline: Deadline) -> None:
+    """Index one batch. Raises `TerminalError` when it is gone or unreadable, `RetryableError` near the deadline."""
+    began = time.perf_counter()
+    # The first batch imports numpy and the chunker: in a thread, while the store answers.
+    ingest, batch = await asyncio.gather(asyncio.to_thread(_load), _read(message.batch_key))
+
+    def check() -> None:
+        if deadline.remaining() < _RESERVE_SECONDS:
+            raise RetryableError("the batch did not fit into this invocation; the next one goes on from its vectors")
+
+    indexed = await ingest.index_batch(
+        batch, message, table=wiring.table(), blobs=wiring.blobs(), embedder=wiring.embedder(), check=check
+    )
+    milliseconds = (time.perf_counter() - began) * 1000
+    log("info", "batch indexed", chunks=indexed.chunks, embedded=indexed.embedded, milliseconds=round(milliseconds, 1))
+    emit(
+        {
+            "Chunks": (indexed.chunks, "Count"),
+            "Embeddings": (indexed.embedded, "Count"),
+            "IndexBatch": (milliseconds, "Milliseconds"),
+        },
+        worker="embedding",
+    )
+
+
+async def give_up(message: IndexSources, code: str, cause: str) -> None:
+    """Tell the owner of the sources that they will not be searchable, and why."""
+    failed = SourcesFailed(
+        tenant_id=message.tenant_id,
+        correlation_id=message.correlation_id,
+        origin=message.origin,
+        code=code,
+        cause=cause,
+    )
+    await wiring.table().write(outbox.message(failed))
+
+
+def _load() -> ModuleType:
+    import numpy  # noqa: F401 - what follows needs it on the event loop, where importing it would block
+
+    from almanac.index import ingest
+    from almanac.text import chunking  # noqa: F401
+
+    return ingest
+
+
+async def _read(key: str) -> SourceBatch:
+    body = await wiring.blobs().get(key)
+    if body is None:
+        raise TerminalError("batch_missing", f"the batch {key} is not in the bucket")
+    try:
+        return SourceBatch.decode(body)
+    except ValueError as error:
+        raise TerminalError("batch_unreadable", f"the batch {key} cannot be read") from error

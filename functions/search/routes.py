@@ -1,0 +1,72 @@
+"""Search over HTTP."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+
+from almanac.errors import Unavailable, Unprocessable
+from almanac.web.auth import MissingPrincipal, Principal, Reader
+from almanac.web.pagination import InvalidCursor
+from almanac.web.problems import problem_responses
+from search import moments, wiring
+from search.errors import InvalidPeriod, ModelUnavailable
+from search.schemas import SearchRequest, SearchResults
+
+if TYPE_CHECKING:
+    from almanac.index.filters import Filters
+
+router = APIRouter(tags=["search"])
+
+_ERRORS = problem_responses(
+    InvalidCursor, MissingPrincipal, Unprocessable, InvalidPeriod, Unavailable, ModelUnavailable
+)
+
+
+@router.get("/search", response_model=SearchResults, responses=_ERRORS)
+async def search_by_query(principal: Reader, request: Annotated[SearchRequest, Query()]) -> SearchResults:
+    """Search by meaning and by word, with everything in the query string."""
+    return await _search(principal, request, "query")
+
+
+@router.post("/search", response_model=SearchResults, responses=_ERRORS)
+async def search(principal: Reader, request: SearchRequest) -> SearchResults:
+    """Search by meaning and by word, with everything in the body."""
+    return await _search(principal, request, "body")
+
+
+async def _search(principal: Principal, request: SearchRequest, place: str) -> SearchResults:
+    # The first search imports numpy and the index: in a thread, while the store answers.
+    searcher, cursors = await asyncio.gather(
+        asyncio.to_thread(wiring.searcher), wiring.cursor_secrets().cursors(principal.tenant_id)
+    )
+    from search import presenter, service
+
+    # A cursor is good for any page size, but only for the very same query and filters.
+    asked = request.model_dump_json(exclude={"cursor", "limit"})
+    position = cursors.decode(asked, request.cursor) if request.cursor else None
+    # "7d" means the same on every page: the first one's time travels with the cursor.
+    now = datetime.fromtimestamp(position["now"], UTC) if position else datetime.now(UTC).replace(microsecond=0)
+    after = service.position_from_json(position) if position else None
+    page = await searcher.search(principal.tenant_id, request.q, _filters(request, now, place), request.limit, after)
+    following = {**service.position_to_json(page.next), "now": int(now.timestamp())} if page.next else None
+    return presenter.results(page, cursors.encode(asked, following) if following else None)
+
+
+def _filters(request: SearchRequest, now: datetime, place: str) -> "Filters":
+    from almanac.index.filters import Filters
+
+    since = moments.parse(request.since, now) if request.since else None
+    until = moments.parse(request.until, now) if request.until else None
+    if since and until and since >= until:
+        raise InvalidPeriod("`since` must be before `until`.", field=f"{place}.since")
+    return Filters(
+        projects=frozenset(request.project),
+        kinds=frozenset(request.kind),
+        languages=frozenset(request.language),
+        path=request.path,
+        author=request.author,
+        since=since,
+        until=until,
+    )

@@ -1,0 +1,192 @@
+"""Searches and their answers, as callers send and see them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from almanac.ids import id_pattern
+from almanac.index.sources import Kind
+
+
+def _check_glob(glob: str) -> str:
+    from almanac.index.filters import compile_glob
+
+    compile_glob(glob)
+    return glob
+
+
+def _check_moment(text: str) -> str:
+    from search.moments import parse
+
+    parse(text, datetime.now(UTC))
+    return text
+
+
+ProjectId = Annotated[str, Field(pattern=id_pattern("prj"))]
+Language = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+Glob = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(_check_glob)
+]
+Moment = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_check_moment)
+]
+
+
+class SearchRequest(BaseModel):
+    """What to search for. Filters narrow the search before anything is ranked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)] = Field(
+        description="What is searched for, as a question, a description, words or an identifier.",
+        examples=["where are HTTP headers parsed"],
+    )
+    project: list[ProjectId] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Only these projects; may be repeated.",
+        examples=[["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
+    )
+    kind: list[Kind] = Field(
+        default_factory=list,
+        max_length=10,
+        description="Only these kinds; may be repeated.",
+        examples=[["code", "commit"]],
+    )
+    path: Glob | None = Field(
+        default=None,
+        description="Only files whose path matches: `*` and `?` stay within a directory, `**` crosses directories, "
+        "`[a-z]` is one of a set. Without a slash it is a file name at any depth; `src/` is everything below.",
+        examples=["src/**/*.py"],
+    )
+    language: list[Language] = Field(
+        default_factory=list, max_length=20, description="Only these languages; may be repeated.", examples=[["python"]]
+    )
+    author: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="Only what an author wrote whose name or e-mail address contains this, in any case.",
+        examples=["ada@example.org"],
+    )
+    since: Moment | None = Field(
+        default=None, description="Only what is as new as this: ISO 8601, or an age in m, h, d, w.", examples=["7d"]
+    )
+    until: Moment | None = Field(
+        default=None,
+        description="Only what is older than this: ISO 8601, or an age in m, h, d, w.",
+        examples=["2026-01-31"],
+    )
+    limit: int = Field(default=10, ge=1, le=50, description="How many hits to return.", examples=[10])
+    cursor: str | None = Field(
+        default=None, max_length=2048, description="`next_cursor` of the page before; only valid for the same search."
+    )
+
+
+class CodeCitation(BaseModel):
+    """Lines of a file as they are at a commit."""
+
+    type: Literal["code"] = "code"
+    repository_id: str = Field(examples=["rep_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    repository: str | None = Field(
+        description="The repository's address.", examples=["https://github.com/acme/api.git"]
+    )
+    path: str | None = Field(examples=["src/http/parser.py"])
+    commit: str | None = Field(
+        description="A commit at which the file reads like this.", examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"]
+    )
+    branches: list[str] = Field(description="The synced branches that hold the file like this.", examples=[["main"]])
+    start_line: int = Field(description="The chunk's first line, from 1.", examples=[41])
+    end_line: int = Field(description="The chunk's last line.", examples=[63])
+
+
+class CommitCitation(BaseModel):
+    """A commit."""
+
+    type: Literal["commit"] = "commit"
+    repository_id: str = Field(examples=["rep_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    repository: str | None = Field(
+        description="The repository's address.", examples=["https://github.com/acme/api.git"]
+    )
+    sha: str | None = Field(examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
+    author: str | None = Field(examples=["Ada Lovelace <ada@example.org>"])
+    branches: list[str] = Field(description="The synced branches that the commit is on.", examples=[["main"]])
+
+
+class MessageCitation(BaseModel):
+    """A message in a checkpoint."""
+
+    type: Literal["message"] = "message"
+    checkpoint_id: str = Field(examples=["chk_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    message_id: str | None = Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+
+
+Citation = Annotated[CodeCitation | CommitCitation | MessageCitation, Field(discriminator="type")]
+
+
+class Scores(BaseModel):
+    """What words and meaning contribute to a score; together they are the score."""
+
+    words: float = Field(description="0 when no word of the query occurs.", examples=[0.27])
+    meaning: float = Field(description="0 when many chunks are nearer in meaning.", examples=[0.66])
+
+
+class Hit(BaseModel):
+    """A source that was found, by its best chunk."""
+
+    source_id: str = Field(
+        description="The same for the same source in every answer.", examples=["message:msg_01k9zq3v7m8x2c4b6n0d1f5g7h"]
+    )
+    kind: Kind
+    project_id: str = Field(examples=["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    title: str = Field(examples=["src/http/parser.py"])
+    context: str | None = Field(
+        description="What encloses the chunk: headings, classes, functions.", examples=["Parser > parse_header"]
+    )
+    language: str | None = Field(examples=["python"])
+    author: str | None = Field(examples=["Ada Lovelace <ada@example.org>"])
+    occurred_at: datetime | None = Field(description="When it was written.", examples=["2026-01-31T12:00:00Z"])
+    excerpt: str = Field(
+        description="The part of the chunk that shows most of the query.",
+        examples=["def parse_header(line: bytes) -> Header:"],
+    )
+    excerpt_start_line: int | None = Field(
+        description="The line of the file that the excerpt begins on; only for code.", examples=[41]
+    )
+    highlights: list[tuple[int, int]] = Field(
+        description="Ranges of the excerpt that match the query, [start, end) in Unicode code points, in order.",
+        examples=[[[4, 16]]],
+    )
+    score: float = Field(description="From 0 to 1; comparable within one answer only.", examples=[0.93])
+    scores: Scores
+    citation: Citation
+    more_from_source: int = Field(
+        description="How many other chunks of the source are among the best thousand.", examples=[2]
+    )
+
+
+class RepositoryState(BaseModel):
+    """The commits that the index stands at for a repository whose first sync has completed."""
+
+    commit: str | None = Field(examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
+    branch: str | None = Field(examples=["main"])
+    branches: dict[str, str] = Field(
+        description="Each synced branch and its commit.",
+        examples=[{"main": "9fceb02d0ae598e95dc970b74767f19372d61af8"}],
+    )
+    run: int = Field(description="Counts the repository's syncs.", examples=[3])
+
+
+class IndexState(BaseModel):
+    """The index that an answer comes from. It held everything that was indexed before the call."""
+
+    model: str = Field(description="The embedding model.", examples=["local:bge-small-en-v1.5"])
+    chunks: int = Field(description="How many chunks the tenant's index holds.", examples=[4211])
+    repositories: dict[str, RepositoryState]
+
+
+class SearchResults(BaseModel):
+    """One page of hits, best first."""
+
+    items: list[Hit]
+    next_cursor: str | None = Field(description="Continues the list; null at its end.", examples=[None])
+    index: IndexState

@@ -1,0 +1,64 @@
+"""What the slice's entry points are made of in a deployed function."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from almanac import runtime
+from almanac.aws.blobs import Blobs
+from almanac.aws.table import Table
+from almanac.settings import BucketSettings, EmbeddingSettings, TableSettings
+from almanac.web.pagination import CursorSecrets
+
+if TYPE_CHECKING:
+    from almanac.embeddings.base import Embedder
+    from search.service import Searcher
+
+
+class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings):
+    """What both the API and the worker read."""
+
+
+@cache
+def settings() -> SearchSettings:
+    return SearchSettings.load()
+
+
+@cache
+def table() -> Table:
+    return Table(settings().table, runtime.clients())
+
+
+@cache
+def blobs() -> Blobs:
+    return Blobs(settings().bucket, runtime.clients())
+
+
+@cache
+def cursor_secrets() -> CursorSecrets:
+    return CursorSecrets(table())
+
+
+@cache
+def embedder() -> "Embedder":
+    """Return the configured model; its files are loaded with the first text."""
+    from almanac.embeddings.factory import from_name
+
+    return from_name(
+        settings().embedding_model,
+        model_dir=settings().model_dir,
+        openai_base_url=settings().openai_base_url,
+        openai_api_key=settings().openai_api_key,
+        clients=runtime.clients(),
+    )
+
+
+@cache
+def searcher() -> "Searcher":
+    # numpy and the index come with the first search, not with the import of the API.
+    from almanac.index.ingest import model_of
+    from almanac.index.reader import Reader
+    from search import presenter  # noqa: F401 - loaded with the rest
+    from search.service import Searcher
+
+    reader = Reader(table(), blobs(), model_of(embedder()), embedder().slug)
+    return Searcher(reader, embedder())
