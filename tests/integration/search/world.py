@@ -1,6 +1,7 @@
 """A tenant whose sources are written into the index as the projects slice does it: batch object, outbox, queue."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ class World:
     repository: str = field(default_factory=lambda: new_id("rep"))
     checkpoint: str = field(default_factory=lambda: new_id("chk"))
     batches: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def manifest(self) -> Manifest:
@@ -110,11 +112,16 @@ class World:
         return self.stack.call("search", "POST", "/api/v1/search", body, tenant=self.tenant)
 
     def announced(self) -> list[dict[str, Any]]:
-        """Return the events of this tenant that wait for the projects slice."""
-        import json
-
-        events = [json.loads(item["body"]["S"]) for item in self.stack.outbox()]
-        return [event for event in events if event["tenant_id"] == self.tenant]
+        """Return the events of this tenant that were sent to the projects slice so far, in order of batch."""
+        self.stack.relay()
+        queue = {"QueueUrl": self.stack.environment["ALMANAC_PROJECTS_QUEUE_URL"]}
+        sqs = self.stack.client("sqs")
+        while messages := sqs.receive_message(**queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self.events.append(json.loads(message["Body"]))
+                sqs.delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
+        mine = [event for event in self.events if event["tenant_id"] == self.tenant]
+        return sorted(mine, key=lambda event: event["origin"]["batch"])
 
     def segments(self) -> list[str]:
         """Return the keys of the segment objects."""
@@ -136,6 +143,3 @@ def table() -> Table:
 
 def blobs() -> Blobs:
     return Blobs("almanac", runtime.clients())
-
-
-Worlds = Callable[[], World]
