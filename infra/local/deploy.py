@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -38,6 +39,11 @@ def client(service: str, port: int) -> Any:
     )
     config = Config(retries={"max_attempts": 1}, read_timeout=60, proxies={})
     return session.client(service, endpoint_url=ministack.endpoint(port), config=config)  # type: ignore[call-overload]
+
+
+def port_of(endpoint_url: str) -> int:
+    """Return the port of an address of the local stack."""
+    return urlsplit(endpoint_url).port or 80
 
 
 def deployed(port: int) -> tuple[str, dict[str, str]] | None:

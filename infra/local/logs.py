@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from infra.local import deploy
 from infra.local.errors import LocalError
@@ -24,7 +23,7 @@ class Line:
 
 def function_lines(endpoint_url: str, function: str | None, seconds: int, follow: bool) -> Iterator[Line]:
     """Yield a function's log lines of the last `seconds`, oldest first; of every function without a name."""
-    logs = deploy.client("logs", urlsplit(endpoint_url).port or 0)
+    logs = deploy.client("logs", deploy.port_of(endpoint_url))
     known = [group["logGroupName"] for group in logs.describe_log_groups(logGroupNamePrefix=GROUP_PREFIX)["logGroups"]]
     groups = [name for name in known if function in {None, name.removeprefix(GROUP_PREFIX)}]
     if not groups:

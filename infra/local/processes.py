@@ -28,6 +28,8 @@ def start(command: list[str], log: Path, environment: Mapping[str, str], directo
             cwd=directory,
             start_new_session=True,
         )
+    # It is meant to outlive this object, which would warn of that when it is collected.
+    process.returncode = 0
     return process.pid
 
 

@@ -64,10 +64,11 @@ class Status:
 
 
 class LocalStack:
-    """One local stack under one home directory."""
+    """One local stack under one home directory. Ports are preferences: the next free ones are taken and remembered."""
 
-    def __init__(self, home: Path) -> None:
-        self.layout = Layout(home)
+    def __init__(self, home: Path, ministack_port: int = MINISTACK_PORT, edge_port: int = EDGE_PORT) -> None:
+        self.layout = Layout(home.resolve())
+        self._ports = (ministack_port, edge_port)
 
     @classmethod
     def default(cls) -> "LocalStack":
@@ -163,7 +164,7 @@ class LocalStack:
     def _start_ministack(self, record: Record, report: Report) -> None:
         if self.layout.running_marker.exists():
             report("the last stop saved nothing: going on with the data of the last clean stop")
-        wanted = record.ministack_port or MINISTACK_PORT
+        wanted = record.ministack_port or self._ports[0]
         port = processes.free_port(wanted)
         if port is None:
             raise LocalError(
@@ -188,7 +189,7 @@ class LocalStack:
     def _choose_edge_port(self, record: Record) -> None:
         if processes.is_alive(record.edge_pid, EDGE_MARKER):
             return
-        wanted = record.edge_port or EDGE_PORT
+        wanted = record.edge_port or self._ports[1]
         port = processes.free_port(wanted)
         if port is None:
             raise LocalError(f"No free port from {wanted} on.", "Stop a server that listens there.")
