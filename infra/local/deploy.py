@@ -7,7 +7,6 @@ time: packages are zipped once, and the change set is watched every tenth of a s
 import hashlib
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local import ministack
 from infra.local.build import Build
 from infra.local.errors import LocalError
-from infra.local.layout import architecture, build_directory, python_runtime
+from infra.local.layout import architecture, model_cache, python_runtime
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -106,7 +105,7 @@ def _run_change_set(cloudformation: "CloudFormationClient", build: Build, templa
         "Architecture": architecture(),
         "PublicUrl": public_url,
         # MiniStack unpacks layers where it likes and not under /opt.
-        "ModelDirectory": str(model_directory()),
+        "ModelDirectory": str(model_cache()),
         "LogRetentionDays": "7",
     }
     name = f"deploy-{time.time_ns()}"
@@ -136,10 +135,6 @@ def _run_change_set(cloudformation: "CloudFormationClient", build: Build, templa
                 f"the deployment is not done after {PATIENCE_SECONDS:.0f} s", "Look at 'almanac logs ministack'."
             )
         time.sleep(0.1)
-
-
-def model_directory() -> Path:
-    return build_directory() / "ModelLayer" / "model"
 
 
 def _describe(cloudformation: "CloudFormationClient") -> Any:
