@@ -95,11 +95,10 @@ def ensure_local_login() -> Document:
 
 def create_local_tenant(name: str) -> Document:
     """Invoke the local stack's `IdentityAdminFunction`; returns `url`, `tenant_id`, `key_id` and `api_key`."""
-    from infra.local.deploy import client
+    from infra.local.deploy import client, port_of
 
     stack = _local_stack()
-    port = int(stack.endpoint_url.rpartition(":")[2])
-    answer = client("lambda", port).invoke(
+    answer = client("lambda", port_of(stack.endpoint_url)).invoke(
         FunctionName=stack.outputs["IdentityAdminFunction"],
         Payload=json.dumps({"action": "create_tenant", "name": name}).encode(),
     )
