@@ -31,15 +31,16 @@ def push_webhook(
 ) -> None:
     """Send a signed test delivery for a repository."""
     with connected(as_json) as api:
-        config = Config.load()
-        known = secret or config.webhooks.get(repository)
+        known = secret or Config.load().webhooks.get(repository)
         if not known:
             raise CliError(
                 f"The webhook secret of {repository} is not known here.",
                 "Give --secret: it was shown when the repository was connected, and a rotation makes a new one.",
                 Exit.USAGE,
             )
-        receipt = deliver(api, config.tenant_id, repository, known, provider=provider, event=event, branch=branch)
+        # The key's own tenant: the remembered one is another's when the key comes from the environment.
+        tenant_id = api.get("/api/v1/tenants/me")["id"]
+        receipt = deliver(api, tenant_id, repository, known, provider=provider, event=event, branch=branch)
         show(receipt, as_json, f"The delivery was {receipt['status']}.")
 
 

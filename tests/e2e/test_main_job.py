@@ -12,7 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from almanac_cli import hosting
+from almanac_cli.main import app
 from infra.local.git_server import GitServer
 from tests.e2e.conftest import Tenant
 
@@ -150,6 +153,31 @@ def test_nothing_of_one_tenant_shows_to_another_or_to_nobody(
     assert _ok(stranger.post("/api/v1/search", json={"q": "retry delay"}))["items"] == []
     for path in (synced.path, "/api/v1/projects", "/api/v1/search?q=retry"):
         assert client.get(path).status_code in {401, 403}
+
+
+def test_the_command_line_does_the_main_job_from_a_path_on_this_machine(
+    tenant: Tenant, tmp_path: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALMANAC_URL", str(tenant.client.base_url))
+    monkeypatch.setenv("ALMANAC_API_KEY", tenant.api_key)
+    monkeypatch.setenv("ALMANAC_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("ALMANAC_LOCAL_HOME", str(tmp_path / "home"))
+    head = commit(tmp_path / "work", {"src/retry.py": SOURCE})
+    try:
+        synced = _cli("sync", str(tmp_path / "work"), "--wait")
+        assert (synced["state"], synced["head"]) == ("synced", head)
+        (hit, *_) = _cli("search", "retry delay", "--project", "work", "--kind", "code")["items"]
+        assert hit["citation"]["path"] == "src/retry.py"
+        assert _cli("push-webhook", synced["id"]) == {"status": "queued"}
+        assert _cli("sync", str(tmp_path / "work"), "--wait")["id"] == synced["id"]
+    finally:
+        hosting.stop()
+
+
+def _cli(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def _ok(answer: httpx.Response) -> Any:

@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 import pytest
 
 from almanac.ids import new_id
-from tests.integration.harness import Stack
-from tests.integration.webhooks.hooks import PUSH, Connected, connected
+from tests.integration.harness import Context, Stack, request_event
+from tests.integration.webhooks.hooks import PUSH, Connected, connected, sign
+from webhooks.app import handler
 
 RENAMED = {"action": "renamed", "repository": {"clone_url": "https://github.com/acme/new.git"}}
 
@@ -98,6 +99,15 @@ def test_a_delivery_without_an_id_is_recognised_by_its_content(stack: Stack) -> 
     for _ in range(2):
         assert host.github(x_github_delivery="").status == 202
     assert len(host.queued()) == 1
+
+
+def test_a_body_that_arrives_as_text_is_verified_as_the_bytes_it_was(stack: Stack) -> None:
+    host = connected(stack)
+    text = '{"ref": "refs/heads/main", "head_commit": {"message": "naïve – 日本 \U0001f989"}}'
+    headers = {"x-hub-signature-256": sign(host.secret, text.encode()), "x-github-event": "push"}
+    event = request_event("POST", f"/api/v1/webhooks/github/{host.tenant}/{host.repository}", headers=headers)
+    answer = handler({**event, "body": text, "isBase64Encoded": False}, Context())
+    assert answer["statusCode"] == 202
 
 
 def test_a_form_encoded_payload_is_read(stack: Stack) -> None:

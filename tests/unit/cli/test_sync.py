@@ -113,7 +113,7 @@ def test_a_repository_is_found_in_whichever_project_it_is(cli: Cli, api: FakeApi
 def test_a_github_test_delivery_is_signed_over_its_bytes(cli: Cli, api: FakeApi) -> None:
     api.answer("POST", HOOK, {"status": "queued"}, status=202)
     assert cli.json("push-webhook", "rep_1", "--secret", "s3cret", "--branch", "topic") == {"status": "queued"}
-    (sent,) = api.requests
+    (sent,) = api.sent("POST", HOOK)
     digest = hmac.new(b"s3cret", sent.body, hashlib.sha256).hexdigest()
     assert sent.headers["x-hub-signature-256"] == f"sha256={digest}"
     assert sent.headers["x-github-event"] == "push"
@@ -126,8 +126,9 @@ def test_a_gitlab_test_delivery_carries_the_remembered_secret(cli: Cli, api: Fak
     config.save()
     api.answer("POST", HOOK.replace("github", "gitlab"), {"status": "queued"}, status=202)
     cli.json("push-webhook", "rep_1", "--provider", "gitlab")
-    assert api.requests[0].headers["x-gitlab-token"] == "remembered"
-    assert api.requests[0].headers["x-gitlab-event"] == "Push Hook"
+    (sent,) = api.sent("POST", HOOK.replace("github", "gitlab"))
+    assert sent.headers["x-gitlab-token"] == "remembered"
+    assert sent.headers["x-gitlab-event"] == "Push Hook"
 
 
 def test_a_test_delivery_without_a_known_secret_is_not_sent(cli: Cli, api: FakeApi) -> None:
