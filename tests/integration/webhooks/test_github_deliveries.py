@@ -103,7 +103,7 @@ def test_a_delivery_without_an_id_is_recognised_by_its_content(stack: Stack) -> 
 
 def test_a_body_that_arrives_as_text_is_verified_as_the_bytes_it_was(stack: Stack) -> None:
     host = connected(stack)
-    text = '{"ref": "refs/heads/main", "head_commit": {"message": "naïve – 日本 \U0001f989"}}'
+    text = '{"ref": "refs/heads/main", "head_commit": {"message": "naïve 日本 \U0001f989"}}'
     headers = {"x-hub-signature-256": sign(host.secret, text.encode()), "x-github-event": "push"}
     event = request_event("POST", f"/api/v1/webhooks/github/{host.tenant}/{host.repository}", headers=headers)
     answer = handler({**event, "body": text, "isBase64Encoded": False}, Context())
