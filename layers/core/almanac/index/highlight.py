@@ -8,6 +8,8 @@ from almanac.text.tokenize import Token, analyze
 PROSE_LENGTH = 320
 CODE_LENGTH = 640
 _SNAP = 40
+_TELLING = 0.2
+"""A term below this share of the query's most telling one ("the", "is") is not highlighted."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ def excerpt(text: str, weights: Mapping[str, float], *, code: bool = False) -> E
 
     Code is cut at line ends and prose at white space, where one is near.
     """
+    least = _TELLING * max(weights.values(), default=0)
+    weights = {term: weight for term, weight in weights.items() if weight >= least}
     found = [token for token in analyze(text) if token.term in weights]
     length = CODE_LENGTH if code else PROSE_LENGTH
     start = _best_start(found, weights, length) if len(text) > length else 0
