@@ -1,6 +1,6 @@
 """`almanac up | down | status | logs`: the local stack.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the stack does not run, 4 it runs but is broken.
+Exit codes: 0 done, 1 failed or broken, 2 wrong usage, 3 the stack does not run.
 """
 
 import json
@@ -8,34 +8,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from enum import IntEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+from almanac_cli.errors import CliError, Exit
+from almanac_cli.output import AsJson, escape, local_problems, messages, output, reported
 
 if TYPE_CHECKING:
+    from rich import status as rich_status
+
     from infra.local.stack import LocalStack, StackInfo, Status
 
-FOLLOW_SECONDS = 1.0
 PROCESSES = ("ministack", "edge")
 
 app = typer.Typer(add_completion=False)
-output = Console()
-messages = Console(stderr=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-
-
-class Exit(IntEnum):
-    """What the process answers."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    NOT_RUNNING = 3
-    BROKEN = 4
 
 
 @app.command()
@@ -46,7 +33,7 @@ def up(as_json: AsJson = False) -> None:
         info = _stack().up(lambda step: _show_step(status, step))
     seconds = round(time.monotonic() - began, 1)
     if as_json:
-        _print_json({"state": "running", **_addresses(info), "seconds": seconds})
+        _show_json({"state": "running", **_addresses(info), "seconds": seconds})
         return
     output.print(f"The local stack runs ({seconds} s).")
     output.print(f"  API   {info.api_url}/api/v1\n  Docs  {info.api_url}/docs\n  AWS   {info.endpoint_url}")
@@ -64,7 +51,7 @@ def down(
         hosting.stop()
         ran = _stack().down(lambda step: _show_step(status, step), clean=clean)
     if as_json:
-        _print_json({"state": "stopped", "was_running": ran, "cleaned": clean})
+        _show_json({"state": "stopped", "was_running": ran, "cleaned": clean})
     else:
         output.print(("Stopped" if ran else "It did not run") + (" and removed." if clean else "."))
 
@@ -75,10 +62,10 @@ def status(as_json: AsJson = False) -> None:
     with _explained(as_json):
         found = _stack().status()
     if as_json:
-        _print_json(_status_document(found))
+        _show_json(_status_document(found))
     else:
         _print_status(found)
-    raise typer.Exit({"running": Exit.OK, "stopped": Exit.NOT_RUNNING, "broken": Exit.BROKEN}[found.health])
+    raise typer.Exit({"running": Exit.OK, "broken": Exit.API_ERROR, "stopped": Exit.UNREACHABLE}[found.health])
 
 
 @app.command()
@@ -104,59 +91,33 @@ def logs(
             raise typer.Exit(Exit.OK) from None
 
 
-@app.command("git-server", hidden=True)
-def git_server(
-    directory: Annotated[Path, typer.Argument(help="A directory of bare repositories, each NAME.git.")],
-    port: Annotated[int, typer.Option(help="0 chooses a free one.")] = 0,
-) -> None:
-    """Serve bare repositories over git's smart HTTP protocol on loopback, until interrupted."""
-    from infra.local.git_server import GitServer
-
-    with GitServer(directory, port=port) as server:
-        output.print(server.address)
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            return
-
-
 def _stack() -> "LocalStack":
     from infra.local.stack import LocalStack
 
     return LocalStack.default()
 
 
-def _show_step(spinner: Any, step: str) -> None:
+def _show_step(spinner: "rich_status.Status", step: str) -> None:
     """Keep each step on the screen, so that a slow one is known by name."""
-    messages.print(f"[dim]· {step}[/dim]")
-    spinner.update(step)
+    messages.print(f"[dim]· {escape(step)}[/dim]")
+    spinner.update(escape(step))
 
 
 @contextmanager
 def _explained(as_json: bool) -> Iterator[None]:
-    """Turn a problem of the local runtime into a message with a way out, and an exit code."""
-    from infra.local.environments import InstallError
-    from infra.local.errors import LocalError
+    """Report a problem of the local runtime with its way out: status 3 where nothing runs, 1 for everything else."""
+    from infra.local.errors import NotRunning
 
-    try:
-        yield
-    except LocalError as error:
-        _fail(error.problem, error.way_out, as_json)
-    except InstallError as error:
-        _fail(str(error), "Check the network and the disk, then try again.", as_json)
-    except OSError as error:
-        _fail(f"{error.strerror}: {error.filename}", "Free the disk or mend the permissions, then try again.", as_json)
+    with reported(as_json):
+        try:
+            with local_problems():
+                yield
+        except CliError as error:
+            error.status = Exit.UNREACHABLE if isinstance(error.__context__, NotRunning) else Exit.API_ERROR
+            raise
 
 
-def _fail(problem: str, way_out: str, as_json: bool) -> NoReturn:
-    if as_json:
-        _print_json({"error": {"problem": problem, "way_out": way_out}})
-    else:
-        messages.print(f"[red]{problem}[/red]\n{way_out}", highlight=False)
-    raise typer.Exit(Exit.NOT_RUNNING if "does not run" in problem else Exit.FAILED)
-
-
-def _print_json(document: dict[str, Any]) -> None:
+def _show_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document))
 
 
@@ -172,7 +133,7 @@ def _status_document(found: "Status") -> dict[str, Any]:
 def _print_status(found: "Status") -> None:
     output.print(f"The local stack is {found.health}.")
     if found.problem:
-        output.print(f"[red]{found.problem}[/red]")
+        output.print(f"[red]{escape(found.problem)}[/red]")
     if found.health == "stopped":
         output.print("Start it with 'almanac up'.")
     if found.info:

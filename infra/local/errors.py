@@ -11,3 +11,7 @@ class LocalError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.way_out}"
+
+
+class NotRunning(LocalError):
+    """What was asked for needs a running stack, and none runs."""

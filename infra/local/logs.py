@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local import deploy
-from infra.local.errors import LocalError
+from infra.local.errors import LocalError, NotRunning
 
 POLL_SECONDS = 1.0
 GROUP_PREFIX = f"/almanac/{deploy.STACK}/"
@@ -49,7 +49,7 @@ def function_lines(endpoint_url: str, function: str | None, seconds: int, follow
 def process_lines(path: Path, follow: bool, last: int = 200) -> Iterator[Line]:
     """Yield the last lines of a process's log file, and what it appends when following."""
     if not path.exists():
-        raise LocalError(f"There is no log at {path}: the stack does not run here.", "Start it with 'almanac up'.")
+        raise NotRunning(f"There is no log at {path}: the stack does not run here.", "Start it with 'almanac up'.")
     with path.open(errors="replace") as file:
         for text in file.readlines()[-last:]:
             yield Line(path.stem, 0, text.rstrip("\n"))

@@ -16,7 +16,7 @@ from typing import Literal
 import httpx
 
 from infra.local import build, deploy, environments, ministack, processes
-from infra.local.errors import LocalError
+from infra.local.errors import LocalError, NotRunning
 from infra.local.layout import EDGE_HEALTH_PATH, SHARED, Layout
 from infra.template import ROOT
 
@@ -146,10 +146,10 @@ class LocalStack:
         )
 
     def info(self) -> StackInfo:
-        """Return a running stack's addresses; raises `LocalError` when it does not run."""
+        """Return a running stack's addresses; raises `NotRunning` otherwise."""
         status = self.status()
         if status.info is None or status.health != "running":
-            raise LocalError(status.problem or "The local stack does not run.", "Start it with 'almanac up'.")
+            raise NotRunning(status.problem or "The local stack does not run.", "Start it with 'almanac up'.")
         return status.info
 
     def _ministack_stands(self, record: Record) -> bool:
