@@ -252,6 +252,11 @@ class Message(Record):
     occurred_at: str
     indexed: Indexed = Indexed()
 
+    @property
+    def source_id(self) -> str:
+        """What the index knows the message by."""
+        return f"message:{self.id}"
+
     def to_item(self, tenant_id: str) -> Item:
         return {
             **keys.message(tenant_id, self.id).as_dict(),
@@ -263,5 +268,6 @@ class Message(Record):
 
 
 def remote_key(url: str, branch: str | None, branch_pattern: str | None) -> str:
-    """Return what identifies a remote and its selection of branches within a project."""
-    return hashlib.sha256("\0".join((url, branch or "", branch_pattern or "")).encode()).hexdigest()
+    """Return what identifies a remote and its selection of branches within a project. A final `.git` tells nothing."""
+    parts = (url.removesuffix(".git"), branch or "", branch_pattern or "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,29 @@
+"""What the slice's services and workers are given."""
+
+from dataclasses import dataclass
+
+from almanac.aws.blobs import Blobs
+from almanac.aws.secrets import Secrets
+from almanac.aws.table import Table
+from almanac.index.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """The stores. `model_slug` names the index that deletes are written into."""
+
+    table: Table
+    blobs: Blobs
+    model_slug: str
+
+    def manifest(self, tenant_id: str) -> Manifest:
+        return Manifest(self.table, tenant_id, self.model_slug)
+
+
+@dataclass(frozen=True)
+class ApiDependencies(Dependencies):
+    """What the API needs beside the stores. `public_url` has no trailing slash."""
+
+    secrets: Secrets
+    public_url: str
+    allow_private_hosts: bool

@@ -1,0 +1,84 @@
+"""What can go wrong with projects and what is in them."""
+
+from almanac.errors import Conflict, NotFound, Unavailable, Unprocessable
+
+
+class ProjectNotFound(NotFound):
+    """There is no such project in the caller's tenant, or it was deleted."""
+
+    code = "project_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("There is no project with this id.", field=field)
+
+
+class RepositoryNotFound(NotFound):
+    """There is no such repository in this project, or it was deleted."""
+
+    code = "repository_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no repository with this id in this project.")
+
+
+class CheckpointNotFound(NotFound):
+    """There is no such checkpoint in the caller's tenant, or it or its project was deleted."""
+
+    code = "checkpoint_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("There is no checkpoint with this id.", field=field)
+
+
+class MessageNotFound(NotFound):
+    """There is no such message in the caller's tenant, or what holds it was deleted."""
+
+    code = "message_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no message with this id.")
+
+
+class VersionConflict(Conflict):
+    """It was changed since the caller read it. `current_version` is what it is at now."""
+
+    code = "version_conflict"
+
+    def __init__(self, current: int) -> None:
+        super().__init__("It was changed since: read it again.", field="body.version", current_version=current)
+
+
+class AlreadyConnected(Conflict):
+    """The project has this remote with this selection of branches; `repository_id` says where."""
+
+    code = "repository_already_connected"
+
+    def __init__(self, repository_id: str) -> None:
+        detail = "This address is connected to the project with the same branches."
+        super().__init__(detail, field="body.url", repository_id=repository_id)
+
+
+class DuplicateContent(Conflict):
+    """Another message of the checkpoint, `message_id`, has this content."""
+
+    code = "duplicate_content"
+
+    def __init__(self, message_id: str) -> None:
+        detail = "Another message of this checkpoint has this content."
+        super().__init__(detail, field="body.content", message_id=message_id)
+
+
+class InvalidSelection(Unprocessable):
+    """A branch and a pattern at once."""
+
+    code = "invalid_branch_selection"
+
+
+class Busy(Unavailable):
+    """Too many changes at once; nothing was changed by this call."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("This is being changed by many calls at once: try again.")
+        self.headers["retry-after"] = "1"

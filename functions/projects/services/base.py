@@ -1,0 +1,30 @@
+"""What the services of one tenant share."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from almanac.errors import AppError
+from almanac.web.idempotency import Idempotent
+from projects.errors import Busy
+from projects.stores.base import Refused
+
+Answer = dict[str, Any]
+
+
+async def once(idempotent: Idempotent, create: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Return what the first call with this key answered, or create; raises `IdempotencyKeyReused`.
+
+    `create` writes the key's record in its own transaction, so of two calls at once only one creates.
+    """
+    earlier = await idempotent.earlier()
+    if earlier is not None:
+        return earlier
+    try:
+        return await create()
+    except (Refused, AppError) as error:
+        earlier = await idempotent.earlier()
+        if earlier is not None:
+            return earlier
+        if isinstance(error, Refused):
+            raise Busy from None
+        raise

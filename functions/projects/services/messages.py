@@ -1,0 +1,227 @@
+"""What can be done with messages. A message is written to S3 as what the index takes in, then to the table."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from almanac.aws import keys
+from almanac.aws.blobs import TRANSIENT
+from almanac.aws.clients import StoreUnavailable, error_code
+from almanac.clock import now
+from almanac.errors import AppError
+from almanac.events import DeleteMessage, IndexSources, MessageOrigin
+from almanac.ids import new_id, new_ulid
+from almanac.index.sources import Citation, Kind, Source, SourceBatch
+from almanac.observability import correlation_id, log_failure
+from almanac.web.idempotency import Idempotent
+from projects.dependencies import Dependencies
+from projects.errors import DuplicateContent, VersionConflict
+from projects.model import Indexed, Message
+from projects.services.base import Answer, once
+from projects.stores.base import Listing, Refused
+from projects.stores.checkpoints import CheckpointStore
+from projects.stores.messages import MessageStore
+
+INLINE_BYTES = 300_000
+"""Content up to this size lies in the item, larger content in S3 only."""
+PREVIEW_CHARACTERS = 1000
+_TITLE_CHARACTERS = 120
+_DELETE_ATTEMPTS = 5
+
+Status = Literal["created", "duplicate"]
+
+
+class MessageChanges(TypedDict, total=False):
+    """What an update gives; None clears the author."""
+
+    content: str
+    author: str | None
+    metadata: dict[str, str]
+    occurred_at: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The message that holds the content now: a new one, or the one that had it already."""
+
+    id: str
+    status: Status
+
+
+class MessageService:
+    def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
+        self._table = dependencies.table
+        self._blobs = dependencies.blobs
+        self._tenant_id = tenant_id
+        self._store = MessageStore(dependencies, tenant_id)
+        self._checkpoints = CheckpointStore(dependencies, tenant_id)
+
+    async def get(self, message_id: str) -> tuple[Message, str]:
+        """Return a message and its whole content; raises `MessageNotFound`."""
+        # A new version may replace the object between the two reads; then the second look finds the new one.
+        for _ in range(3):
+            message = await self._store.get(message_id)
+            content = await self._content(message)
+            if content is not None:
+                return message, content
+        raise StoreUnavailable("The message's content cannot be read now: try again.")
+
+    async def list(self, checkpoint_id: str, limit: int, after: str | None) -> Listing[Message]:
+        """Return a page of a checkpoint's messages; raises `CheckpointNotFound`."""
+        await self._checkpoints.get(checkpoint_id, field="query.checkpoint_id")
+        return await self._store.list(checkpoint_id, limit, after)
+
+    async def create(
+        self,
+        checkpoint_id: str,
+        content: str,
+        author: str | None,
+        metadata: dict[str, str],
+        occurred_at: str | None,
+        idempotency_key: str | None,
+        request: str,
+    ) -> Accepted:
+        """Create a message unless the checkpoint has one with this content.
+
+        Raises `CheckpointNotFound` or `IdempotencyKeyReused`.
+        """
+        idempotent = Idempotent(self._table, self._tenant_id, "messages", idempotency_key, request)
+
+        async def create() -> Answer:
+            checkpoint = await self._checkpoints.get(checkpoint_id, field="body.checkpoint_id")
+            time = now()
+            message = self._with_content(
+                Message(
+                    id=new_id("msg"),
+                    project_id=checkpoint.project_id,
+                    checkpoint_id=checkpoint_id,
+                    content_sha256="",
+                    content_bytes=0,
+                    batch_key="",
+                    author=author,
+                    metadata=metadata,
+                    occurred_at=occurred_at or time,
+                    created_at=time,
+                    updated_at=time,
+                ),
+                content,
+            )
+            holder = await self._store.with_content(checkpoint_id, message.content_sha256)
+            if holder is not None:
+                raise DuplicateContent(holder)
+            answer = {"id": message.id, "status": "created"}
+            async with self._written(message, content):
+                await self._store.create(message, self._indexing(message), idempotent.record(answer))
+            return answer
+
+        try:
+            answer = await once(idempotent, create)
+        except DuplicateContent as duplicate:
+            return Accepted(duplicate.extra["message_id"], "duplicate")
+        return Accepted(answer["id"], answer["status"])
+
+    async def update(self, message_id: str, version: int, changes: MessageChanges) -> tuple[Message, str]:
+        """Write the next version of a message that is still at `version`, and have it indexed.
+
+        Raises `MessageNotFound`, `VersionConflict` or `DuplicateContent`.
+        """
+        old, old_content = await self.get(message_id)
+        if old.version != version:
+            raise VersionConflict(old.version)
+        content = changes.get("content", old_content)
+        attributes = {name: value for name, value in changes.items() if name != "content"}
+        edited = {**attributes, "version": version + 1, "updated_at": now(), "indexed": Indexed()}
+        new = self._with_content(old.model_copy(update=edited), content)
+        async with self._written(new, content):
+            await self._store.replace(old, new, self._indexing(new))
+        return new, content
+
+    async def delete(self, message_id: str) -> None:
+        """Remove a message, at once also from search; raises `MessageNotFound`."""
+        then = DeleteMessage(tenant_id=self._tenant_id, correlation_id=correlation_id(), message_id=message_id)
+        for attempt in range(_DELETE_ATTEMPTS):
+            try:
+                await self._store.delete(await self._store.get(message_id), then)
+            except VersionConflict:
+                if attempt == _DELETE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def _with_content(self, message: Message, content: str) -> Message:
+        body = content.encode()
+        return message.model_copy(
+            update={
+                "content": content if len(body) <= INLINE_BYTES else None,
+                "preview": content[:PREVIEW_CHARACTERS],
+                "content_sha256": hashlib.sha256(body).hexdigest(),
+                "content_bytes": len(body),
+                "batch_key": keys.message_object(self._tenant_id, message.id, message.version, new_ulid()),
+            }
+        )
+
+    async def _content(self, message: Message) -> str | None:
+        if message.content is not None:
+            return message.content
+        body = await self._blobs.get(message.batch_key)
+        if body is None:
+            return None
+        batch = await asyncio.to_thread(SourceBatch.decode, body)
+        return batch.sources[0].text
+
+    @asynccontextmanager
+    async def _written(self, message: Message, content: str) -> AsyncIterator[None]:
+        """Have the message's object in the bucket while its transaction runs, and remove it if that was refused."""
+        body = await asyncio.to_thread(_batch(message, content).encode)
+        await self._blobs.put(message.batch_key, body, tags=TRANSIENT if message.content is not None else None)
+        try:
+            yield
+        except Exception as error:
+            # Without an answer from the table the transaction may have happened: then the object is the message.
+            if isinstance(error, (Refused, AppError)) or error_code(error) not in {"", "InternalServerError"}:
+                await self._remove(message.batch_key)
+            raise
+
+    async def _remove(self, key: str) -> None:
+        try:
+            await self._blobs.delete([key])
+        except Exception as error:  # noqa: BLE001 - the refusal matters to the caller, an object left over does not
+            log_failure("could not remove an object", error, key=key)
+
+    def _indexing(self, message: Message) -> IndexSources:
+        return IndexSources(
+            tenant_id=self._tenant_id,
+            correlation_id=correlation_id(),
+            batch_key=message.batch_key,
+            origin=MessageOrigin(message_id=message.id, version=message.version),
+        )
+
+
+def _batch(message: Message, content: str) -> SourceBatch:
+    source = Source(
+        source_id=message.source_id,
+        version=message.version,
+        kind=Kind.MESSAGE,
+        project_id=message.project_id,
+        container_id=message.checkpoint_id,
+        title=title_of(content),
+        text=content,
+        author=message.author,
+        occurred_at=datetime.fromisoformat(message.occurred_at),
+        citation=Citation(checkpoint_id=message.checkpoint_id, message_id=message.id),
+    )
+    return SourceBatch(sources=[source])
+
+
+def title_of(content: str) -> str:
+    """Return the first line that says something, cut at a word where it is long."""
+    lines = (" ".join(line.split()) for line in content.splitlines())
+    line = next((line for line in lines if line), "Message")
+    if len(line) <= _TITLE_CHARACTERS:
+        return line
+    head = line[: _TITLE_CHARACTERS - 1]
+    return f"{head.rpartition(' ')[0] or head}…"

@@ -1,0 +1,50 @@
+"""What can be done with projects."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from almanac.clock import now
+from almanac.events import DeleteProject
+from almanac.ids import new_id
+from almanac.observability import correlation_id
+from almanac.web.idempotency import Idempotent
+from projects.dependencies import Dependencies
+from projects.model import Project
+from projects.services.base import Answer, once
+from projects.stores.base import Listing
+from projects.stores.projects import ProjectStore
+
+
+class ProjectService:
+    def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
+        self._table = dependencies.table
+        self._tenant_id = tenant_id
+        self._store = ProjectStore(dependencies, tenant_id)
+
+    async def get(self, project_id: str) -> Project:
+        return await self._store.get(project_id)
+
+    async def list(self, limit: int, after: str | None) -> Listing[Project]:
+        return await self._store.list(limit, after)
+
+    async def create(self, name: str, description: str, idempotency_key: str | None, request: str) -> Project:
+        """Create a project; raises `IdempotencyKeyReused`."""
+        time = now()
+        project = Project(id=new_id("prj"), name=name, description=description, created_at=time, updated_at=time)
+        idempotent = Idempotent(self._table, self._tenant_id, "projects", idempotency_key, request)
+
+        async def create() -> Answer:
+            answer = project.model_dump()
+            await self._store.create(project, idempotent.record(answer))
+            return answer
+
+        return Project.model_validate(await once(idempotent, create))
+
+    async def update(self, project_id: str, version: int, changes: Mapping[str, Any]) -> Project:
+        """Change a project that is still at `version`; raises `ProjectNotFound` or `VersionConflict`."""
+        return await self._store.update(project_id, version, {**changes, "updated_at": now()})
+
+    async def delete(self, project_id: str) -> None:
+        """Hide a project at once, also from search, and have everything in it removed; raises `ProjectNotFound`."""
+        then = DeleteProject(tenant_id=self._tenant_id, correlation_id=correlation_id(), project_id=project_id)
+        await self._store.delete(project_id, then)

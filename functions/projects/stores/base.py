@@ -1,0 +1,110 @@
+"""What the stores of one tenant share: named parts of a transaction, edits by version, listings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from almanac.aws import keys
+from almanac.aws.keys import Key
+from almanac.aws.table import ConditionFailed, Item, Table, Update, Write
+from almanac.errors import AppError, RetryableError
+from projects.dependencies import Dependencies
+from projects.errors import Busy, VersionConflict
+from projects.model import Record, State
+
+ACTIVE = "attribute_exists(#pk) AND #state <> :deleting"
+DELETING: Mapping[str, Any] = {":deleting": State.DELETING.value}
+UNLISTED = ("gsi1pk", "gsi1sk")
+"""Removed from an item, they take it out of its parent's listing."""
+
+Parts = Mapping[str, Write | Sequence[Write]]
+Kind = TypeVar("Kind", bound=Record)
+
+
+class Refused(Exception):
+    """A transaction did not happen: its part `part` found `item` in the way, or nothing where something had to be."""
+
+    def __init__(self, part: str, item: Item | None) -> None:
+        super().__init__(f"the {part} part was refused")
+        self.part = part
+        self.item = item
+
+    @property
+    def found_active(self) -> bool:
+        """Tell whether an item was there that is not being deleted."""
+        return is_active(self.item)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Kind]):
+    """One page, oldest first; `next_id` continues after that id, None at the end."""
+
+    records: list[Kind]
+    next_id: str | None
+
+
+class Store:
+    """One tenant's items."""
+
+    def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
+        self._table: Table = dependencies.table
+        self._manifest = dependencies.manifest(tenant_id)
+        self._tenant_id = tenant_id
+
+    async def _commit(self, parts: Parts) -> None:
+        """Carry out every part or none; raises `Refused` for the first that was refused, or `Busy`."""
+        named = [(name, write) for name, part in parts.items() for write in _writes(part)]
+        try:
+            await self._table.transact([write for _, write in named])
+        except ConditionFailed as failed:
+            raise Refused(named[failed.position][0], failed.item) from None
+        except RetryableError:
+            raise Busy from None
+
+    async def _edit(self, key: Key, version: int, changes: Mapping[str, Any], missing: AppError) -> Item:
+        """Change attributes of an active item that is still at `version`; raises `missing` or `VersionConflict`."""
+        write = Update(
+            key,
+            set={**_given(changes), "version": version + 1},
+            remove=[name for name, value in changes.items() if value is None],
+            condition=f"{ACTIVE} AND #version = :version",
+            values={**DELETING, ":version": version},
+        )
+        try:
+            item = await self._table.write(write)
+        except ConditionFailed as failed:
+            if failed.item is None or not is_active(failed.item):
+                raise missing from None
+            raise VersionConflict(failed.item["version"]) from None
+        return item or {}
+
+    async def _list(self, partition: str, kind: type[Kind], limit: int, after: Item | None) -> Listing[Kind]:
+        """Return a page of a listing; the item behind it tells whether there is more."""
+        found: list[Item] = []
+        while len(found) <= limit:
+            page = await self._table.query(
+                partition, index=keys.CHILDREN_INDEX, after=after, limit=limit + 1 - len(found)
+            )
+            found += [item for item in page.items if is_active(item)]
+            after = page.last_key
+            if after is None:
+                break
+        records = [kind.from_item(item) for item in found[:limit]]
+        return Listing(records, records[-1].id if len(found) > limit else None)
+
+
+def listing_start(key: Key, partition: str, last_id: str) -> Item:
+    """Return where a listing goes on after an item."""
+    return {**key.as_dict(), "gsi1pk": partition, "gsi1sk": last_id}
+
+
+def is_active(item: Item | None) -> bool:
+    return item is not None and item.get("state") != State.DELETING.value
+
+
+def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _writes(part: Write | Sequence[Write]) -> Sequence[Write]:
+    return part if isinstance(part, Sequence) else [part]

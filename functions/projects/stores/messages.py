@@ -1,0 +1,116 @@
+"""Messages in the table. The guard of a message's content lies in its checkpoint's partition: it keeps the content
+unique there, and it lets the checkpoint's delete find each message.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from almanac.aws import keys, outbox
+from almanac.aws.table import Delete, Put
+from almanac.events import DeleteMessage, IndexSources
+from almanac.ids import is_id
+from almanac.index.sources import SourceRef
+from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
+from projects.model import Message
+from projects.stores.base import Listing, Refused, Store, is_active, listing_start
+from projects.stores.checkpoints import checkpoint_active
+
+
+class MessageStore(Store):
+    async def get(self, message_id: str) -> Message:
+        """Return a message whose checkpoint and project are active; raises `MessageNotFound`."""
+        item = await self._table.get(keys.message(self._tenant_id, message_id)) if is_id(message_id, "msg") else None
+        if item is None:
+            raise MessageNotFound
+        message = Message.from_item(item)
+        holders = await asyncio.gather(
+            self._table.get(keys.checkpoint(self._tenant_id, message.checkpoint_id)),
+            self._table.get(keys.project(self._tenant_id, message.project_id)),
+        )
+        if not all(is_active(holder) for holder in holders):
+            raise MessageNotFound
+        return message
+
+    async def list(self, checkpoint_id: str, limit: int, after: str | None) -> Listing[Message]:
+        partition = keys.messages(self._tenant_id, checkpoint_id)
+        start = listing_start(keys.message(self._tenant_id, after), partition, after) if after else None
+        return await self._list(partition, Message, limit, start)
+
+    async def with_content(self, checkpoint_id: str, content_sha256: str) -> str | None:
+        """Return the id of the checkpoint's message with this content, or None."""
+        item = await self._table.get(keys.message_hash(self._tenant_id, checkpoint_id, content_sha256))
+        return item["message_id"] if item else None
+
+    async def create(self, message: Message, then: IndexSources, remembered: Sequence[Put]) -> None:
+        """Write a new message; raises `CheckpointNotFound`, `DuplicateContent`, or `Refused` when another call
+        remembered its answer first.
+        """
+        try:
+            await self._commit(
+                {
+                    "checkpoint": checkpoint_active(self._tenant_id, message.checkpoint_id),
+                    "message": Put(message.to_item(self._tenant_id)),
+                    "guard": self._guard(message),
+                    "outbox": outbox.message(then),
+                    "idempotency": remembered,
+                }
+            )
+        except Refused as refused:
+            raise await self._cause(refused, message) from None
+
+    async def replace(self, old: Message, new: Message, then: IndexSources) -> None:
+        """Write the next version of a message.
+
+        Raises `MessageNotFound`, `VersionConflict`, or `DuplicateContent` when another message has the new content.
+        """
+        swapped = old.content_sha256 != new.content_sha256
+        try:
+            await self._commit(
+                {
+                    "checkpoint": checkpoint_active(self._tenant_id, old.checkpoint_id),
+                    "message": Put(
+                        new.to_item(self._tenant_id), condition="#version = :version", values={":version": old.version}
+                    ),
+                    "guard": [self._unguard(old), self._guard(new)] if swapped else [],
+                    "outbox": outbox.message(then),
+                }
+            )
+        except Refused as refused:
+            raise await self._cause(refused, new) from None
+
+    async def delete(self, message: Message, then: DeleteMessage) -> None:
+        """Remove a message, also from search; raises `MessageNotFound` or, when it was changed, `VersionConflict`."""
+        try:
+            await self._commit(
+                {
+                    "message": Delete(
+                        keys.message(self._tenant_id, message.id),
+                        condition="#version = :version",
+                        values={":version": message.version},
+                    ),
+                    "guard": self._unguard(message),
+                    "index": self._manifest.hide([SourceRef(source_id=message.source_id, version=message.version)]),
+                    "outbox": outbox.message(then),
+                }
+            )
+        except Refused as refused:
+            raise await self._cause(refused, message) from None
+
+    def _guard(self, message: Message) -> Put:
+        key = keys.message_hash(self._tenant_id, message.checkpoint_id, message.content_sha256)
+        return Put({**key.as_dict(), "entity": "message_hash", "message_id": message.id})
+
+    def _unguard(self, message: Message) -> Delete:
+        key = keys.message_hash(self._tenant_id, message.checkpoint_id, message.content_sha256)
+        return Delete(key, condition="#message_id = :message", values={":message": message.id})
+
+    async def _cause(self, refused: Refused, message: Message) -> Exception:
+        match refused.part:
+            case "checkpoint":
+                return CheckpointNotFound(field="body.checkpoint_id")
+            case "message":
+                return VersionConflict(refused.item["version"]) if refused.item else MessageNotFound()
+            case "guard":
+                holder = await self.with_content(message.checkpoint_id, message.content_sha256)
+                return DuplicateContent(holder) if holder and holder != message.id else VersionConflict(message.version)
+        return refused
