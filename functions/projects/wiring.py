@@ -1,0 +1,76 @@
+"""What the slice is made of in a deployed function."""
+
+from functools import cache
+
+from almanac import runtime
+from almanac.aws.blobs import Blobs
+from almanac.aws.secrets import Secrets
+from almanac.aws.table import Table
+from almanac.embeddings.base import slug_of
+from almanac.settings import (
+    BucketSettings,
+    EmbeddingSettings,
+    EncryptionSettings,
+    GitSettings,
+    PublicUrlSettings,
+    TableSettings,
+)
+from almanac.web.auth import Principal
+from almanac.web.pagination import CursorSecrets
+from projects.dependencies import ApiDependencies, Dependencies
+from projects.services.checkpoints import CheckpointService
+from projects.services.messages import MessageService
+from projects.services.projects import ProjectService
+from projects.services.repositories import RepositoryService
+
+
+class WorkerSettings(TableSettings, BucketSettings, EmbeddingSettings):
+    pass
+
+
+class ApiSettings(WorkerSettings, EncryptionSettings, GitSettings, PublicUrlSettings):
+    pass
+
+
+@cache
+def worker_dependencies() -> Dependencies:
+    settings = WorkerSettings.load()
+    clients = runtime.clients()
+    return Dependencies(
+        Table(settings.table, clients), Blobs(settings.bucket, clients), slug_of(settings.embedding_model)
+    )
+
+
+@cache
+def dependencies() -> ApiDependencies:
+    settings = ApiSettings.load()
+    clients = runtime.clients()
+    return ApiDependencies(
+        table=Table(settings.table, clients),
+        blobs=Blobs(settings.bucket, clients),
+        model_slug=slug_of(settings.embedding_model),
+        secrets=Secrets(settings.key_id, clients),
+        public_url=settings.public_url.rstrip("/"),
+        allow_private_hosts=settings.allow_private_hosts,
+    )
+
+
+@cache
+def cursor_secrets() -> CursorSecrets:
+    return CursorSecrets(dependencies().table)
+
+
+def projects(principal: Principal) -> ProjectService:
+    return ProjectService(dependencies(), principal.tenant_id)
+
+
+def repositories(principal: Principal) -> RepositoryService:
+    return RepositoryService(dependencies(), principal.tenant_id)
+
+
+def checkpoints(principal: Principal) -> CheckpointService:
+    return CheckpointService(dependencies(), principal.tenant_id)
+
+
+def messages(principal: Principal) -> MessageService:
+    return MessageService(dependencies(), principal.tenant_id)
