@@ -16,7 +16,7 @@ PAGE = 100
 _STATUS = {401: Exit.UNAUTHORIZED, 403: Exit.UNAUTHORIZED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 _WAY_OUT = {
     401: "Run 'almanac login' with a valid key; 'almanac login --local' makes one for the local stack.",
-    403: "Use a key with a wider scope, or check the secret that signs the delivery.",
+    403: "Log in with a valid key of sufficient scope; for a delivery, use the repository's own secret.",
     404: "Check the id: 'almanac projects list' and 'almanac repositories list' show what there is.",
     409: "Someone changed it meanwhile, or it exists already: look at it, then try again.",
     413: "Send less at once.",

@@ -1,0 +1,75 @@
+"""The demo asks what it is told to ask, and leaves a person's own login alone."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from almanac_cli import demo, repositories, session
+from almanac_cli.config import Config
+from tests.unit.cli.conftest import TENANT, Cli, FakeApi
+
+PROJECT = {"id": "prj_1", "name": "demo"}
+REPOSITORY: dict[str, Any] = {
+    "id": "rep_1",
+    "project_id": "prj_1",
+    "name": "acme/api",
+    "url": "https://git.test/acme/api.git",
+    "state": "synced",
+    "version": 1,
+}
+RUN = ("demo", "--repo", REPOSITORY["url"])
+
+
+@pytest.fixture(autouse=True)
+def _stack(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fake API be the local stack, with the repository synced already."""
+    monkeypatch.setenv("ALMANAC_LOCAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(repositories, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(demo, "start", lambda: SimpleNamespace(api_url=api.url))
+    monkeypatch.setattr(session, "_local_stack", lambda: SimpleNamespace(api_url=api.url))
+    monkeypatch.setattr(session, "create_local_tenant", lambda _name: {"api_key": "alm_demo"})
+    api.items("/api/v1/projects", PROJECT)
+    api.items("/api/v1/projects/prj_1/repositories", REPOSITORY)
+    api.answer("POST", "/api/v1/projects/prj_1/repositories/rep_1/sync", None, status=202)
+    api.answer("GET", "/api/v1/projects/prj_1/repositories/rep_1", REPOSITORY)
+    api.answer("POST", "/api/v1/search", {"items": [], "next_cursor": None})
+
+
+def test_queries_are_asked_as_given_repeated_or_split_by_bars(api: FakeApi, config_file: Path) -> None:
+    document = Cli().json(*RUN, "--query", "first || second", "--query", "third")
+    assert [search["query"] for search in document["searches"]] == ["first", "second", "third"]
+    assert document["api_url"] == api.url
+    assert document["repository"]["state"] == "synced"
+
+
+def test_without_queries_the_demo_has_its_own(api: FakeApi, config_file: Path) -> None:
+    assert len(Cli().json(*RUN)["searches"]) >= 2
+
+
+def test_a_second_run_makes_nothing_again(api: FakeApi, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Cli().json(*RUN)
+    monkeypatch.setattr(session, "create_local_tenant", lambda _name: pytest.fail("a second tenant"))
+    Cli().json(*RUN)
+    assert api.sent("POST", "/api/v1/projects") == []
+    assert api.sent("POST", "/api/v1/projects/prj_1/repositories") == []
+
+
+def test_a_login_elsewhere_stays_and_its_key_is_not_sent_to_the_local_stack(
+    api: FakeApi, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Config(url="https://almanac.example", api_key="alm_theirs", tenant_id="ten_9")
+    elsewhere.save()
+    monkeypatch.setenv("ALMANAC_API_KEY", "alm_environment")
+    Cli().json(*RUN)
+    assert {request.headers["authorization"] for request in api.requests} == {"Bearer alm_demo"}
+    monkeypatch.delenv("ALMANAC_API_KEY")
+    assert Config.load() == elsewhere
+
+
+def test_who_is_logged_in_nowhere_can_search_on_with_the_demos_login(api: FakeApi, config_file: Path) -> None:
+    result = Cli().run(*RUN)
+    assert result.exit_code == 0
+    assert f"{api.url}/docs" in result.stdout
+    assert Config.load() == Config(url=api.url, api_key="alm_demo", tenant_id=TENANT["id"])
