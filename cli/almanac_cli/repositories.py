@@ -111,7 +111,7 @@ def request_sync(
     path = f"{projects.PATH}/{project_id}/repositories"
     known = _known(api, path, url, branch, pattern)
     if known is None:
-        chosen = {"branch": branch, "branch_pattern": pattern, "token": token}
+        chosen = {"branch": branch, "branch_pattern": pattern, "access_token": token}
         body = {"url": url, **{name: value for name, value in chosen.items() if value is not None}}
         created: Document = api.post(path, body)
         _remember_secret(created)
@@ -121,8 +121,8 @@ def request_sync(
     }
     if changes:
         known = api.patch(_path(known), {**changes, "version": known["version"]})
-    asked: Document = api.post(f"{_path(known)}/sync")
-    return {**known, **(asked or {})}
+    api.post(f"{_path(known)}/sync")
+    return known
 
 
 def watch(api: Api, repository: Document, timeout: float, *, quiet: bool, observe: Observe | None = None) -> Document:
@@ -194,7 +194,7 @@ def _identity(url: str) -> tuple[str | None, int | None, str]:
 
 
 def _is_working(repository: Document) -> bool:
-    return repository["state"] in WORKING or bool(repository.get("sync_requested"))
+    return repository["state"] in WORKING or repository["sync_requested"]
 
 
 def _settled(repository: Document) -> Document:

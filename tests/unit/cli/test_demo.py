@@ -17,6 +17,7 @@ REPOSITORY: dict[str, Any] = {
     "name": "acme/api",
     "url": "https://git.test/acme/api.git",
     "state": "synced",
+    "sync_requested": False,
     "version": 1,
 }
 RUN = ("demo", "--repo", REPOSITORY["url"])

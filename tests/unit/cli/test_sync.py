@@ -23,6 +23,7 @@ REPOSITORY: dict[str, Any] = {
     "branch": None,
     "branch_pattern": None,
     "state": "synced",
+    "sync_requested": False,
     "version": 4,
 }
 HOOK = "/api/v1/webhooks/github/ten_1/rep_1"
@@ -52,9 +53,25 @@ def test_a_first_sync_makes_the_project_connects_the_repository_and_waits(cli: C
 def test_a_second_sync_uses_the_connection_that_stands(cli: Cli, api: FakeApi) -> None:
     api.items(PROJECTS, PROJECT)
     api.items(REPOSITORIES, REPOSITORY)
-    api.answer("POST", f"{REPOSITORIES}/rep_1/sync", {**REPOSITORY, "state": "pending"}, status=202)
-    assert cli.json("sync", URL)["state"] == "pending"
+    api.answer("POST", f"{REPOSITORIES}/rep_1/sync", {"status": "queued"}, status=202)
+    assert cli.json("sync", URL)["id"] == "rep_1"
+    assert len(api.sent("POST", f"{REPOSITORIES}/rep_1/sync")) == 1
     assert api.sent("POST", REPOSITORIES) == []
+
+
+def test_waiting_goes_on_while_the_request_is_not_served_though_the_state_is_the_old_one(
+    cli: Cli, api: FakeApi
+) -> None:
+    api.items(PROJECTS, PROJECT)
+    api.items(REPOSITORIES, REPOSITORY)
+    api.answer("POST", f"{REPOSITORIES}/rep_1/sync", {"status": "queued"}, status=202)
+    states: list[dict[str, Any]] = [
+        {"sync_requested": True},
+        {"sync_requested": True, "state": "syncing"},
+        {"head": "new"},
+    ]
+    api.answer("GET", f"{REPOSITORIES}/rep_1", *({**REPOSITORY, **state} for state in states))
+    assert cli.json("sync", URL, "--wait")["head"] == "new"
 
 
 def test_a_repository_whose_loopback_port_changed_keeps_its_connection(api: FakeApi, cli: Cli) -> None:
@@ -94,7 +111,7 @@ def test_a_token_comes_from_a_variable_and_never_from_the_command_line(
     assert cli.run("sync", URL, "--token-env", "NO_SUCH_TOKEN").exit_code == 2
     monkeypatch.setenv("GIT_TOKEN", "t0ken")
     result = cli.run("sync", URL, "--token-env", "GIT_TOKEN")
-    assert api.sent("POST", REPOSITORIES)[0].json["token"] == "t0ken"
+    assert api.sent("POST", REPOSITORIES)[0].json["access_token"] == "t0ken"
     assert "t0ken" not in result.output
 
 
