@@ -11,7 +11,7 @@ def results(page: Page, next_cursor: str | None) -> schemas.SearchResults:
     """Render a page."""
     heads = page.found.heads
     repositories = {
-        name: schemas.RepositoryState(commit=head.commit, branch=head.branch, branches=head.branches, run=head.run)
+        name: schemas.IndexedRepository(commit=head.commit, branch=head.branch, branches=head.branches, run=head.run)
         for name, head in sorted(heads.items())
     }
     state = schemas.IndexState(model=page.model, chunks=page.found.rows, repositories=repositories)

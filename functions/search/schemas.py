@@ -164,7 +164,7 @@ class Hit(BaseModel):
     )
 
 
-class RepositoryState(BaseModel):
+class IndexedRepository(BaseModel):
     """The commits that the index stands at for a repository whose first sync has completed."""
 
     commit: str | None = Field(examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
@@ -181,7 +181,7 @@ class IndexState(BaseModel):
 
     model: str = Field(description="The embedding model.", examples=["local:bge-small-en-v1.5"])
     chunks: int = Field(description="How many chunks the tenant's index holds.", examples=[4211])
-    repositories: dict[str, RepositoryState]
+    repositories: dict[str, IndexedRepository]
 
 
 class SearchResults(BaseModel):
