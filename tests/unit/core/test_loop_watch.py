@@ -118,7 +118,7 @@ def test_the_loop_of_another_thread_is_its_own_affair(found: list[Blocked]) -> N
 
 
 def test_a_thread_that_gets_no_processor_blocks_nothing(found: list[Blocked], monkeypatch: pytest.MonkeyPatch) -> None:
-    waited = count()
+    waited = count(step=1000)
     monkeypatch.setattr(loop_watch, "_waited_for_processor", lambda _: next(waited))
     run(handler_that_sleeps())
     assert found == []

@@ -1,0 +1,173 @@
+"""Fills requests from the merged OpenAPI document: what tests that walk every route have in common."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from almanac.ids import Prefix, new_id
+from infra import openapi
+from tests.integration.harness import ADMIN, Answer, Stack
+
+# Every parameter or body field that holds an id, and the kind of id.
+IDS: dict[str, Prefix] = {
+    "tenant_id": "ten",
+    "key_id": "key",
+    "project_id": "prj",
+    "project": "prj",
+    "repository_id": "rep",
+    "checkpoint_id": "chk",
+    "message_id": "msg",
+}
+# Which route makes one, where another one than the tenant itself.
+CREATORS = {
+    "key_id": "POST /api/v1/api-keys",
+    "project_id": "POST /api/v1/projects",
+    "repository_id": "POST /api/v1/projects/{project_id}/repositories",
+    "checkpoint_id": "POST /api/v1/checkpoints",
+    "message_id": "POST /api/v1/messages",
+}
+_ALIASES = {"project": "project_id"}
+
+Ids = Mapping[str, str]
+
+
+class CannotFill(AssertionError):
+    """The walk does not know what to send; the text says for which route and field."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation: which slice answers it, and its description."""
+
+    slice_name: str
+    method: str
+    path: str
+    operation: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def secured(self) -> bool:
+        return bool(self.operation.get("security"))
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids that a request takes, by the name of the resource, each once."""
+        named = [name for name, _ in self._named_ids()]
+        return list(dict.fromkeys(_ALIASES.get(name, name) for name in named))
+
+    def _named_ids(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for parameter in self.operation.get("parameters", []):
+            if parameter["in"] != "header" and _is_id(self, parameter["name"]):
+                yield parameter["name"], parameter["schema"]
+        for name, schema in _body(self).get("properties", {}).items():
+            if _is_id(self, name):
+                yield name, schema
+
+    def call(self, stack: Stack, ids: Ids, tenant: str | None, *, scope: str = ADMIN) -> Answer:
+        """Send the smallest complete request with these ids."""
+        path, query, headers = self.path, {}, {}
+        for parameter in self.operation.get("parameters", []):
+            name, place = parameter["name"], parameter["in"]
+            if place == "path" or parameter.get("required") or name in IDS:
+                value = _value(self, name, parameter["schema"] | _examples(parameter), ids)
+                if place == "path":
+                    path = path.replace(f"{{{name}}}", value)
+                elif place == "query":
+                    query[name] = value
+                else:
+                    headers[name] = value
+        body = None
+        if "requestBody" in self.operation:
+            schema = _body(self)
+            wanted = [name for name in schema["properties"] if name in schema.get("required", []) or name in IDS]
+            body = {name: _value(self, name, schema["properties"][name], ids) for name in wanted}
+        return stack.call(
+            self.slice_name, self.method, path, body, tenant=tenant, scope=scope, query=query, headers=headers
+        )
+
+
+@cache
+def routes() -> dict[str, Route]:
+    """Return every route of the merged document, by method and path."""
+    documents = openapi.slice_documents()
+    owner = {path: name for name, document in documents.items() for path in document["paths"]}
+    found = (
+        Route(owner[path], method.upper(), path, operation)
+        for path, method, operation in openapi.operations(openapi.merge(documents))
+    )
+    return {route.name: route for route in found}
+
+
+def made_up() -> dict[str, str]:
+    """Return well-formed ids of nothing."""
+    return {name: new_id(IDS[name]) for name in IDS if name not in _ALIASES}
+
+
+def real(stack: Stack, tenant: str, wanted: list[str]) -> dict[str, str]:
+    """Create the resources that `wanted` names in the tenant, and what they lie in; returns their ids."""
+    ids = {"tenant_id": tenant}
+    for name in wanted:
+        _create(stack, tenant, name, ids)
+    return ids
+
+
+def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
+    if name in ids:
+        return
+    creator = routes().get(CREATORS.get(name, ""))
+    if creator is None:
+        raise CannotFill(f"nothing is known to create a {name}: add it to {__name__}.CREATORS")
+    for parent in creator.ids:
+        _create(stack, tenant, parent, ids)
+    answer = creator.call(stack, ids, tenant)
+    assert answer.status in {201, 202}, f"{creator.name}: {answer.status} {answer.text}"
+    ids[name] = answer.json["id"]
+
+
+def _is_id(route: Route, name: str) -> bool:
+    if name.endswith(("_id", "_ids")) and name not in IDS:
+        raise CannotFill(f"{route.name}: {name} is an id of an unknown kind: add it to {__name__}.IDS")
+    return name in IDS
+
+
+def _value(route: Route, name: str, schema: Mapping[str, Any], ids: Ids) -> Any:
+    if _is_id(route, name):
+        value = ids[_ALIASES.get(name, name)]
+        return [value] if _is_list(schema) else value
+    schema = _resolve(schema)
+    for key in ("examples", "enum"):
+        if schema.get(key):
+            return schema[key][0]
+    for key in ("const", "default"):
+        if key in schema:
+            return schema[key]
+    raise CannotFill(f"{route.name}: nothing is known to send as {name}: give the field an example")
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return any(form.get("type") == "array" for form in [schema, *schema.get("anyOf", [])])
+
+
+def _examples(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    return {"examples": [parameter["example"]]} if "example" in parameter else {}
+
+
+def _body(route: Route) -> Mapping[str, Any]:
+    content = route.operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    return {"properties": {}, **_resolve(schema)}
+
+
+@cache
+def _schemas() -> Mapping[str, Any]:
+    return openapi.merge(openapi.slice_documents())["components"]["schemas"]  # type: ignore[no-any-return]
+
+
+def _resolve(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" in schema:
+        return {**_schemas()[schema["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in schema.items() if k != "$ref"}}
+    return schema
