@@ -4,6 +4,7 @@ unique there, and it lets the project's delete find each repository.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from almanac.aws import keys, outbox
@@ -83,7 +84,11 @@ class RepositoryStore(Store):
         """
         remote = changes.get("remote", old.remote)
         moved = remote != old.remote
-        guards: list[Write] = [self._unguard(old), self._guard(old.project_id, remote, old.id)] if moved else []
+        guards: list[Write] = (
+            [self._unguard(old.project_id, old.remote, old.id), self._guard(old.project_id, remote, old.id)]
+            if moved
+            else []
+        )
         try:
             await self._commit(
                 {
@@ -148,7 +153,9 @@ class RepositoryStore(Store):
         try:
             await self._commit(self.deletion(project_id, remote, then))
         except Refused:
-            await self._table.write(Delete(keys.project_remote(self._tenant_id, project_id, remote)))
+            guard = self._unguard(project_id, remote, then.repository_id)
+            with suppress(ConditionFailed):
+                await self._table.write(guard)
 
     def deletion(self, project_id: str, remote: str, then: DeleteRepository) -> Parts:
         """Return the parts of a transaction that hide a repository, close its hook and have it removed."""
@@ -165,11 +172,7 @@ class RepositoryStore(Store):
                 values={**DELETING, ":remote": remote},
             ),
             "hook": Delete(keys.hook(self._tenant_id, then.repository_id)),
-            "guard": Delete(
-                keys.project_remote(self._tenant_id, project_id, remote),
-                condition="attribute_not_exists(#pk) OR #repository_id = :repository",
-                values={":repository": then.repository_id},
-            ),
+            "guard": self._unguard(project_id, remote, then.repository_id),
             "outbox": outbox.message(then),
         }
 
@@ -180,8 +183,12 @@ class RepositoryStore(Store):
         key = keys.project_remote(self._tenant_id, project_id, remote)
         return Put({**key.as_dict(), "entity": "project_remote", "repository_id": repository_id, "remote": remote})
 
-    def _unguard(self, repository: RepositoryRecord) -> Delete:
-        return Delete(keys.project_remote(self._tenant_id, repository.project_id, repository.remote))
+    def _unguard(self, project_id: str, remote: str, repository_id: str) -> Delete:
+        return Delete(
+            keys.project_remote(self._tenant_id, project_id, remote),
+            condition="attribute_not_exists(#pk) OR #repository_id = :repository",
+            values={":repository": repository_id},
+        )
 
     async def _connected(self, project_id: str, remote: str) -> AlreadyConnected | Busy:
         item = await self._table.get(keys.project_remote(self._tenant_id, project_id, remote))
