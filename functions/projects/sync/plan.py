@@ -67,10 +67,13 @@ _Trees = Mapping[str, bytes]
 """Of one state: branch -> tree."""
 
 
-def differences(states: Sequence[_Trees], target: _Trees, read: ReadTree) -> Iterator[list[Difference]]:
+def differences(
+    states: Sequence[_Trees], target: _Trees, read: ReadTree, *, max_trees: int | None = None
+) -> Iterator[list[Difference]]:
     """Iterate over the entries that differ, those of one path together, in an order that only the trees decide.
 
-    `states` and `target` map branches to root trees. Raises `SyncFailed` for more directories than are synced.
+    `states` and `target` map branches to root trees. Raises `SyncFailed` after opening `max_trees` directories: a few
+    objects can stand for a tree without end.
     """
     stack: list[tuple[bytes, list[_Trees]]] = [(b"", [*states, target])]
     opened = 0
@@ -79,8 +82,8 @@ def differences(states: Sequence[_Trees], target: _Trees, read: ReadTree) -> Ite
         if all(tree == trees[0] for tree in trees):
             continue
         opened += 1
-        if opened > MAX_TREES:
-            raise failures.too_large("The file tree", f"{MAX_TREES} directories")
+        if max_trees is not None and opened > max_trees:
+            raise failures.too_large("The file tree", f"{max_trees} directories")
         directories, leaves = _open(trees, read)
         for name in sorted(leaves):
             if group := _compare(prefix + name, leaves[name]):

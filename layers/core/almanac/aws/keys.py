@@ -20,6 +20,11 @@ class Key(NamedTuple):
         return {"pk": self.pk, "sk": self.sk}
 
 
+def tenant_of(partition: str) -> str:
+    """Return whose partition it is. Example: `TENANT#ten_1#REPOSITORY#rep_1` is of `ten_1`."""
+    return partition.split("#")[1]
+
+
 def tenant(tenant_id: str) -> Key:
     """Example: `TENANT#ten_1` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}", ITEM)
