@@ -16,6 +16,7 @@ from projects.schemas.common import (
     Request,
     Update,
     Version,
+    optional,
 )
 
 
@@ -31,9 +32,9 @@ class CheckpointCreate(Request):
 class CheckpointUpdate(Update):
     """Changes of a checkpoint. `metadata` is replaced as a whole."""
 
-    name: Name = Field(default="", examples=["Sprint 12 review"])
-    description: Description = Field(default="", examples=["What was shown, and what was said"])
-    metadata: Metadata = Field(default_factory=dict)
+    name: Name = optional(examples=["Sprint 12 review"])
+    description: Description = optional(examples=["What was shown, and what was said"])
+    metadata: Metadata = optional()
 
 
 class Checkpoint(BaseModel):

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -41,6 +41,15 @@ MessageId = Annotated[str, Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 Version = Annotated[int, Field(description="Counts the edits; an update sends it back.", examples=[1])]
 NextCursor = Annotated[str | None, Field(description="Send it as `cursor` to get the next page; null at the end.")]
+
+
+def optional(**described: Any) -> Any:
+    """Return the field of an update that may be left out. The default is never read, and so not shown."""
+    return Field(default=None, json_schema_extra=_hide_default, **described)
+
+
+def _hide_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 class Request(BaseModel):

@@ -19,6 +19,7 @@ from projects.schemas.common import (
     Request,
     Update,
     Version,
+    optional,
 )
 
 MAX_CONTENT_BYTES = 1_048_576
@@ -69,10 +70,10 @@ class MessageCreate(Request):
 class MessageUpdate(Update):
     """Changes of a message. `metadata` is replaced as a whole; a null `author` is removed."""
 
-    content: Content = Field(default="", examples=[_CONTENT])
-    author: Author = None
-    metadata: Metadata = Field(default_factory=dict)
-    occurred_at: Occurred = Field(default=_EARLIEST, examples=["2026-01-31T12:00:00+01:00"])
+    content: Content = optional(examples=[_CONTENT])
+    author: Author = optional()
+    metadata: Metadata = optional()
+    occurred_at: Occurred = optional(examples=["2026-01-31T12:00:00+01:00"])
 
     def changes(self) -> dict[str, object]:
         given = super().changes()

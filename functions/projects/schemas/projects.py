@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from projects import model
-from projects.schemas.common import Description, Moment, Name, NextCursor, ProjectId, Request, Update, Version
+from projects.schemas.common import Description, Moment, Name, NextCursor, ProjectId, Request, Update, Version, optional
 
 
 class ProjectCreate(Request):
@@ -18,8 +18,8 @@ class ProjectCreate(Request):
 class ProjectUpdate(Update):
     """Changes of a project."""
 
-    name: Name = Field(default="", examples=["Payments"])
-    description: Description = Field(default="", examples=["Everything around taking money"])
+    name: Name = optional(examples=["Payments"])
+    description: Description = optional(examples=["Everything around taking money"])
 
 
 class Project(BaseModel):

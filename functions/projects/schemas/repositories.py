@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from projects import model
 from projects.model import Provider, RepositoryState
-from projects.schemas.common import Moment, NextCursor, ProjectId, Request, Update, Version
+from projects.schemas.common import Moment, NextCursor, ProjectId, Request, Update, Version, optional
 from projects.schemas.common import RepositoryId as Id
 from projects.services.repositories import Connected, Rotated
 
@@ -50,10 +50,10 @@ class RepositoryUpdate(Update):
     With an address on another host the token is removed too, unless a new one is given.
     """
 
-    url: Url = Field(default="", description=_URL_TEXT, examples=[_URL])
-    branch: Branch | None = Field(default=None, description=_BRANCH_TEXT, examples=["main"])
-    branch_pattern: Pattern | None = Field(default=None, description=_PATTERN_TEXT, examples=[None])
-    access_token: Token | None = Field(default=None, description=_TOKEN_TEXT, examples=[None])
+    url: Url = optional(description=_URL_TEXT, examples=[_URL])
+    branch: Branch | None = optional(description=_BRANCH_TEXT, examples=["main"])
+    branch_pattern: Pattern | None = optional(description=_PATTERN_TEXT, examples=[None])
+    access_token: Token | None = optional(description=_TOKEN_TEXT, examples=[None])
 
 
 class Counts(BaseModel):

@@ -83,12 +83,10 @@ class RepositoryStore(Store):
         Raises `RepositoryNotFound`, `VersionConflict` or `AlreadyConnected`.
         """
         remote = changes.get("remote", old.remote)
-        moved = remote != old.remote
-        guards: list[Write] = (
-            [self._unguard(old.project_id, old.remote, old.id), self._guard(old.project_id, remote, old.id)]
-            if moved
-            else []
-        )
+        guards: list[Write] = []
+        if remote != old.remote:
+            released = self._unguard(old.project_id, old.remote, old.id)
+            guards = [released, self._guard(old.project_id, remote, old.id)]
         try:
             await self._commit(
                 {
