@@ -21,6 +21,7 @@ from infra.local.layout import architecture, model_cache, python_runtime
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 STACK = "almanac-local"
@@ -78,6 +79,12 @@ def deploy(build: Build, port: int, public_url: str) -> dict[str, str]:
             "Mend the cause in template.yaml, then run 'almanac up' again.",
         )
     return standing[1]
+
+
+def reconcile(port: int, outputs: dict[str, str]) -> None:
+    """Start the reconciler without waiting: what lay in a stream or a worker at the last stop is taken up again."""
+    lambda_: LambdaClient = client("lambda", port)
+    lambda_.invoke(FunctionName=outputs["ReconcilerFunction"], InvocationType="Event")
 
 
 def _upload(build: Build, s3: "S3Client", port: int) -> str:

@@ -1,6 +1,7 @@
 """MiniStack: the AWS of the local stage, in an environment and a process of its own, on loopback."""
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +19,10 @@ STOP_SECONDS = 30.0
 REGION = "us-east-1"
 # MiniStack takes any; these are the words that its own documentation uses.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+_STREAM_POSITIONS = re.compile(
+    rb'("dynamodb_stream_positions": \{"__account_region_scoped__": true, "data": )\{[^{}]*\}'
+)
 
 # What a machine may need to reach git hosts and package indexes; everything else of a person's shell stays outside.
 PASSED_ON = (
@@ -42,6 +47,7 @@ def start(layout: Layout, port: int) -> int:
     shutil.rmtree(layout.scratch, ignore_errors=True)
     for directory in (layout.scratch, layout.state, layout.objects):
         directory.mkdir(parents=True, exist_ok=True)
+    _rewind_streams(layout)
     layout.running_marker.touch()
     python = str(environments.python_of(tool_environment("ministack")))
     # The marker is an argument that MiniStack never sees: it tells our process from another behind the same pid.
@@ -58,6 +64,20 @@ def move(layout: Layout, old_port: int, new_port: int) -> None:
         for host in ("localhost", processes.LOOPBACK):
             text = text.replace(f"{host}:{old_port}/", f"{host}:{new_port}/")
         path.write_text(text)
+
+
+def _rewind_streams(layout: Layout) -> None:
+    """Let every stream be read from its start, as it is: empty.
+
+    MiniStack saves how far each mapping has read and not the stream itself, so that after a restart it would skip as
+    many new records as there had been old ones.
+    """
+    path = layout.state / "lambda.json"
+    if path.exists():
+        saved = path.read_bytes()
+        rewound = _STREAM_POSITIONS.sub(rb"\1{}", saved)
+        if rewound != saved:
+            path.write_bytes(rewound)
 
 
 def _environment(layout: Layout, port: int) -> dict[str, str]:

@@ -98,6 +98,8 @@ class LocalStack:
             record.outputs = standing[1]
         self._save(record)
         self._ensure_edge(record, report)
+        if starting and standing is not None:
+            deploy.reconcile(port, record.outputs)
         return self._info(record)
 
     def down(self, report: Report = lambda _step: None, clean: bool = False) -> bool:

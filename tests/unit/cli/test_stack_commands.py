@@ -95,3 +95,17 @@ def test_saved_state_follows_the_stack_to_another_port(tmp_path: Path) -> None:
     ministack.move(layout, 4566, 4570)
     saved = (layout.state / "sqs.json").read_text()
     assert saved == '{"http://localhost:4570/0/q": 1, "x": "http://127.0.0.1:4570/", "n": 45660}'
+
+
+def test_streams_are_read_from_their_start_after_a_restart(tmp_path: Path) -> None:
+    layout = LocalStack(tmp_path).layout
+    layout.state.mkdir()
+    saved = {
+        "esms": {"data": {"a": 1}},
+        "dynamodb_stream_positions": {"__account_region_scoped__": True, "data": {"0\x00us-east-1\x00'id'": 12}},
+    }
+    (layout.state / "lambda.json").write_text(json.dumps({"payload": saved}))
+    ministack._rewind_streams(layout)
+    rewound = json.loads((layout.state / "lambda.json").read_text())["payload"]
+    assert rewound["esms"] == saved["esms"]
+    assert rewound["dynamodb_stream_positions"] == {"__account_region_scoped__": True, "data": {}}
