@@ -1,48 +1,24 @@
 """A store for benchmarks that need no deployed stack: moto's server in a process of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.integration.harness import create_resources
+from tests.support.store import CREDENTIALS, serve
 
 
 @contextmanager
 def store() -> Iterator[None]:
     """Serve the template's resources on loopback, with the functions' environment set, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _await(endpoint)
-        os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-        os.environ |= {"AWS_ENDPOINT_URL": endpoint, "POWERTOOLS_SERVICE_NAME": "bench"}
+    with serve() as endpoint:
+        os.environ |= {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "POWERTOOLS_SERVICE_NAME": "bench"}
         os.environ |= create_resources(endpoint)
         yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _await(endpoint: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(endpoint, timeout=1).close()  # noqa: S310 - our own server
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"the store did not start at {endpoint}")
 
 
 class StoreWait:
