@@ -77,12 +77,8 @@ def free_port(preferred: int, attempts: int = 50) -> int | None:
 
 
 def _command_line(pid: int) -> str:
-    process = Path(f"/proc/{pid}")
     if Path("/proc/self").exists():
-        try:
-            return process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return ""
+        return _linux_command_line(Path(f"/proc/{pid}"))
     found = subprocess.run(  # noqa: S603 (a number)
         ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 (ps is where the system has it)
         capture_output=True,
@@ -90,6 +86,19 @@ def _command_line(pid: int) -> str:
         check=False,
     )
     return found.stdout
+
+
+def _linux_command_line(process: Path) -> str:
+    try:
+        for _ in range(20):
+            words = process.joinpath("cmdline").read_bytes()
+            # Empty for a moment while the program is put in place of its parent's copy, and for good in a zombie.
+            if words or ") Z " in process.joinpath("stat").read_text():
+                return words.replace(b"\0", b" ").decode(errors="replace")
+            time.sleep(0.005)
+    except OSError:
+        pass
+    return ""
 
 
 def _reap(pid: int) -> None:
