@@ -82,7 +82,8 @@ class Objects:
 
     def tree(self, tree: bytes) -> list[tuple[bytes, int, bytes]]:
         """Return the entries (name, mode, id) of a tree; raises `KeyError`."""
-        return [(name, mode, bytes(entry)) for name, mode, entry in parse_tree(self._store.get_raw(ObjectID(tree))[1])]
+        _, raw = self._store.get_raw(ObjectID(tree))
+        return [(name, mode, bytes(entry)) for name, mode, entry in parse_tree(raw, 20)]
 
     def blob(self, blob: bytes) -> bytes:
         """Return the bytes of a file; raises `KeyError`."""

@@ -33,6 +33,7 @@ READ_SECONDS = 60.0
 MAX_REDIRECTS = 3
 MAX_REFS_BYTES = 32 << 20
 USER_AGENT = "git/2.0 (almanac)"
+_TRAILER_BYTES = 1 << 16
 _REDIRECTS = {301, 302, 303, 307, 308}
 _ADVERTISEMENT = "info/refs?service=git-upload-pack"
 _PACK_SERVICE = "/git-upload-pack"
@@ -69,6 +70,7 @@ class GuardedClient(AbstractHttpGitClient):
             self._authorization = make_headers(basic_auth=":".join(credentials))["authorization"]
         self._base = url.rstrip("/") + "/"
         self._handles: list[socket.socket] = []
+        self._answers: list[Any] = []
         self._pool = urllib3.PoolManager(headers={"User-Agent": USER_AGENT})
         self._pool.pool_classes_by_scheme = {"http": self._plain_pool(), "https": self._tls_pool()}
         self.expired = False
@@ -91,10 +93,19 @@ class GuardedClient(AbstractHttpGitClient):
             yield self
         finally:
             timer.cancel()
-            self._pool.clear()
+            self._close_connections()
             for handle in self._handles:
                 handle.close()
             self._handles.clear()
+
+    def _close_connections(self) -> None:
+        for answer in self._answers:
+            answer.close()
+        self._answers.clear()
+        for key in self._pool.pools.keys():  # noqa: SIM118 - it has no other way to be walked
+            if (pool := self._pool.pools.get(key)) is not None:
+                pool.close()
+        self._pool.clear()
 
     def _expire(self) -> None:
         self.expired = True
@@ -134,6 +145,8 @@ class GuardedClient(AbstractHttpGitClient):
         if data is None and not (answer.content_type or "").startswith("application/x-git-upload-pack-adv"):
             answer.close()
             raise failures.not_a_repository(self._url)
+        answer.close = _drained(answer)
+        self._answers.append(answer)
         return answer, self._bounded(answer.read, limit)
 
     def _require_git_request(self, url: str) -> None:
@@ -263,6 +276,19 @@ class GuardedClient(AbstractHttpGitClient):
             self._handles.append(opened.dup())
             return opened
         raise NewConnectionError(connection, f"no address answers: {problem}") from problem
+
+
+def _drained(answer: Any) -> Callable[[], None]:
+    """Return a `close` that reads the few bytes behind the last packet first: the connection can then be used again."""
+    close = answer.close
+
+    def drained() -> None:
+        if not answer.closed:
+            with suppress(HTTPError, OSError):
+                answer.read(_TRAILER_BYTES)
+        close()
+
+    return drained
 
 
 def _cause(host: str, error: Exception) -> failures.SyncFailed:
