@@ -1,5 +1,6 @@
 """`create_app`: what every API slice gets, so that a slice adds routes and nothing else."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -56,11 +57,11 @@ def lambda_handler(app: FastAPI) -> Handler:
 
     @cache
     def adapter() -> Mangum:
-        # Mangum makes a loop of its own when it is built before the environment has one.
-        runtime.loop()
         return Mangum(app, lifespan="off", text_mime_types=_TEXT_TYPES)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        # Mangum takes the thread's current loop, and makes one of its own when it is built without one.
+        asyncio.set_event_loop(runtime.loop())
         return adapter()(event, context)
 
     return handler

@@ -1,12 +1,13 @@
 """Errors as `application/problem+json` (RFC 9457): one renderer, one catch-all that tells nothing internal."""
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -14,6 +15,14 @@ from almanac.errors import AppError
 from almanac.observability import correlation_id, emit, log
 
 MEDIA_TYPE = "application/problem+json"
+
+_MOST_ERRORS = 50
+_LONGEST_ECHO = 200
+_DETAILS = {
+    400: "The request cannot be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+}
 
 
 class FieldError(BaseModel):
@@ -51,7 +60,7 @@ def problem_responses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]
     return responses
 
 
-def render(error: AppError, path: str) -> JSONResponse:
+def render(error: AppError, path: str) -> Response:
     """Turn an error into its response."""
     errors = [{"field": error.field, "code": error.code, "message": error.detail}] if error.field else []
     return _response(error.status, error.code, error.title, error.detail, path, errors, error.extra, error.headers)
@@ -61,12 +70,12 @@ def install(app: FastAPI) -> None:
     """Render every error of the application as a problem."""
 
     @app.exception_handler(AppError)
-    async def app_error(request: Request, error: AppError) -> JSONResponse:
+    async def app_error(request: Request, error: AppError) -> Response:
         return render(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [_field_error(detail) for detail in error.errors()]
+    async def invalid_request(request: Request, error: RequestValidationError) -> Response:
+        errors = [_field_error(detail) for detail in error.errors()[:_MOST_ERRORS]]
         route = getattr(request.scope.get("route"), "path", "unmatched")
         emit({"ValidationErrors": (len(errors), "Count")}, route=f"{request.method} {route}")
         log("info", "request refused", route=route, fields=[entry["field"] for entry in errors])
@@ -75,17 +84,15 @@ def install(app: FastAPI) -> None:
         return _response(422, "validation_failed", "Validation failed", detail, request.url.path, errors)
 
     @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         code = status.phrase.lower().replace(" ", "_")
-        detail = {404: "There is nothing at this address.", 405: "This address does not answer that method."}.get(
-            error.status_code, status.description or status.phrase
-        )
+        detail = _DETAILS.get(error.status_code, status.description or status.phrase)
         headers = dict(error.headers or {})
         return _response(error.status_code, code, status.phrase, detail, request.url.path, [], {}, headers)
 
 
-def internal_error(path: str) -> JSONResponse:
+def internal_error(path: str) -> Response:
     """Answer for an error that nobody foresaw; the log has its stack under the same correlation id."""
     detail = "Something went wrong on our side. Quote the correlation id when you report it."
     return _response(500, AppError.code, AppError.title, detail, path, [])
@@ -100,7 +107,7 @@ def _response(
     errors: Sequence[dict[str, Any]],
     extra: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     body = {
         "type": f"about:blank#{code}",
         "title": title,
@@ -112,11 +119,17 @@ def _response(
         "errors": list(errors),
         **(extra or {}),
     }
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    # In ASCII, since what a caller sent and we echo need not be text that UTF-8 can hold.
+    return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _field_error(detail: dict[str, Any]) -> dict[str, Any]:
-    location = ".".join(str(part) for part in detail["loc"] if not isinstance(part, int) or detail["loc"][0] != "body")
     if detail["type"] == "json_invalid":
         return {"field": "body", "code": "json_invalid", "message": "The body is not valid JSON."}
-    return {"field": location or "body", "code": detail["type"], "message": detail["msg"]}
+    field = ".".join(str(part) for part in detail["loc"])
+    return {"field": _echo(field) or "body", "code": detail["type"], "message": _echo(detail["msg"])}
+
+
+def _echo(text: str) -> str:
+    """Return what a caller sent, short and as valid Unicode."""
+    return text[:_LONGEST_ECHO].encode("utf-8", "replace").decode()
