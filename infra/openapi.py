@@ -134,6 +134,8 @@ def _merge_components(known: dict[str, Any], members: Mapping[str, Any], name: s
 
 
 def _complete(operation: dict[str, Any], path: str, method: str) -> None:
+    if not operation.get("description"):
+        raise MergeError(f"{method.upper()} {path} has no docstring")
     responses: dict[str, Any] = operation["responses"]
     for status, response in responses.items():
         if int(status) >= 400:
@@ -141,24 +143,22 @@ def _complete(operation: dict[str, Any], path: str, method: str) -> None:
             response["content"] = {_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         if status == "422" and response["description"] == "Validation Error":
             response["description"] = "Validation failed (`validation_failed`)"
-    if operation.get("security"):
-        for status in ("401", "403"):
-            responses.setdefault(status, {"$ref": f"#/components/responses/{status}"})
-            _also_from_the_gateway(responses[status])
-        if "{" in path:
-            responses.setdefault("404", {"$ref": "#/components/responses/404"})
-    if "requestBody" in operation:
-        responses.setdefault("413", {"$ref": "#/components/responses/413"})
-    for status in ("429", "500", "503"):
+        if status in {"401", "403"} and operation.get("security"):
+            response["content"]["application/json"] = {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}
+    for status in _common_statuses(operation, path):
         responses.setdefault(status, {"$ref": f"#/components/responses/{status}"})
     operation["responses"] = dict(sorted(responses.items()))
-    if not operation.get("description"):
-        raise MergeError(f"{method.upper()} {path} has no docstring")
 
 
-def _also_from_the_gateway(response: dict[str, Any]) -> None:
-    if "content" in response:
-        response["content"]["application/json"] = {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}
+def _common_statuses(operation: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Iterate over the statuses that any operation of this form answers with, whatever it does."""
+    yield from ("429", "500", "503")
+    if "requestBody" in operation:
+        yield from ("400", "413")
+    if operation.get("security"):
+        yield from ("401", "403")
+        if "{" in path:
+            yield "404"
 
 
 def _refuse_repeated_names(merged: Document) -> None:
@@ -187,6 +187,7 @@ def _shared_responses() -> dict[str, Any]:
     problem = {_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     gateway = {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}}
     return {
+        "400": {"description": "The request cannot be read (`bad_request`)", "content": problem | gateway},
         "401": {"description": "No API key was sent (`missing_credentials`)", "content": problem | gateway},
         "403": {"description": "The key is unknown, or its scope is too small", "content": problem | gateway},
         "404": {"description": "Not found (`not_found`)", "content": problem},
