@@ -163,3 +163,8 @@ def test_a_megabyte_of_anything_is_split_in_bounded_time(text: str, language: st
     parts = chunk(text, language=language)
     assert time.perf_counter() - started < 5
     assert len(parts) < 4 * len(text.encode()) / MAX_SIZE + 2
+
+
+def test_a_word_longer_than_a_chunk_ends_a_short_text() -> None:
+    parts = chunk("Change\n\nFiles:\n" + "a" * MAX_SIZE + ".txt", language="markdown")
+    assert "".join(part.text for part in parts).count("a") == MAX_SIZE + 1

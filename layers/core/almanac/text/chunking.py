@@ -115,7 +115,8 @@ class _Packing:
         for piece, after in zip([first, *edges], [*edges, last], strict=True):
             if begin == piece or self._size(begin, after) <= MAX_SIZE:
                 continue
-            if self._size(begin, piece) < MIN_SIZE and self._size(piece, after) > MAX_SIZE:
+            is_smaller_task = level > above or (begin, after) != (first, last)
+            if is_smaller_task and self._size(begin, piece) < MIN_SIZE and self._size(piece, after) > MAX_SIZE:
                 # A small head, such as a class's first line, goes with the first part of what must be split anyway.
                 yield from self._split(begin, after, level)
                 begin = after
