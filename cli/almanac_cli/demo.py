@@ -22,8 +22,8 @@ HITS = 3
 SYNC_SECONDS = 900.0
 OWN_QUERIES = (
     "how is a webhook's signature verified",
-    "what keeps two syncs of one repository apart",
-    "parse api key",
+    "what happens when a worker dies in the middle of a sync",
+    "parse bearer token",
 )
 QUERIES = ("how do I install and run this", "where are errors handled", "configuration settings")
 

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -125,18 +126,13 @@ def request_sync(
     return known
 
 
-def watch(api: Api, repository: Document, timeout: float, *, quiet: bool, observe: Observe | None = None) -> Document:
+def watch(api: Api, repository: Document, timeout: float, *, quiet: bool) -> Document:
     """Follow a repository until it stands still; raises `CliError` when it failed or did not in time."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     deadline = time.monotonic() + timeout
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[done]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=messages, transient=True, disable=quiet) as progress:
-        task = progress.add_task("waiting", total=None, done="")
+    with _progress(quiet) as draw:
         while True:
             found: Document = api.get(_path(repository))
-            (observe or (lambda _found: None))(found)
-            _draw(progress, task, found)
+            draw(found)
             if not _is_working(found):
                 return _settled(found)
             if time.monotonic() > deadline:
@@ -208,15 +204,45 @@ def _settled(repository: Document) -> Document:
     )
 
 
-def _draw(progress: Any, task: Any, repository: Document) -> None:
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Observe]:
+    """Give what shows a repository's progress: a bar on a terminal, a line for each change elsewhere."""
+    if quiet:
+        yield lambda _repository: None
+        return
+    if not messages.is_terminal:
+        shown: list[str] = []
+
+        def write(repository: Document) -> None:
+            line = " ".join(filter(None, (repository["state"], _done(repository))))
+            if line not in shown[-1:]:
+                messages.print(f"· {line}")
+                shown.append(line)
+
+        yield write
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[done]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=messages, transient=True) as bar:
+        task = bar.add_task("waiting", total=None, done="")
+
+        def draw(repository: Document) -> None:
+            batches, pending = _batches(repository)
+            shown = {"total": batches or None, "completed": batches - pending, "done": _done(repository)}
+            bar.update(task, description=repository["state"], **shown)
+
+        yield draw
+
+
+def _batches(repository: Document) -> tuple[int, int]:
     run = repository.get("progress") or {}
-    batches, pending = run.get("batches") or 0, run.get("pending") or 0
-    done = f"{batches - pending}/{batches} batches" if batches else ""
-    chunks = (repository.get("counts") or {}).get("chunks")
-    done += f", {chunks} chunks" if chunks and batches else ""
-    progress.update(
-        task, description=repository["state"], total=batches or None, completed=batches - pending, done=done
-    )
+    return run.get("batches") or 0, run.get("pending") or 0
+
+
+def _done(repository: Document) -> str:
+    batches, pending = _batches(repository)
+    return f"{batches - pending} of {batches} batches" if batches else ""
 
 
 def _path(repository: Document) -> str:
