@@ -229,8 +229,8 @@ def _progress(quiet: bool) -> Iterator[Observe]:
 
         def draw(repository: Document) -> None:
             batches, pending = _batches(repository)
-            shown = {"total": batches or None, "completed": batches - pending, "done": _done(repository)}
-            bar.update(task, description=repository["state"], **shown)
+            done, total = batches - pending, batches or None
+            bar.update(task, description=repository["state"], total=total, completed=done, done=_done(repository))
 
         yield draw
 
