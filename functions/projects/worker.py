@@ -37,7 +37,8 @@ async def work(message: ProjectsWork, deadline: Deadline) -> None:
         case DeleteCheckpoint():
             await cascades.delete_checkpoint(dependencies, message, deadline)
         case DeleteMessage():
-            await cascades.delete_message(dependencies, message, deadline)
+            blobs, tenant_id = dependencies.blobs, message.tenant_id
+            await indexing.remove_version(blobs, tenant_id, message.message_id, message.version)
 
 
 async def show(dependencies: Dependencies, message: SourcesIndexed | SourcesFailed) -> None:

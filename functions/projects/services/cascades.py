@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
-from almanac.events import DeleteCheckpoint, DeleteMessage, DeleteProject, DeleteRepository
+from almanac.events import DeleteCheckpoint, DeleteProject, DeleteRepository
 from almanac.observability import log
 from almanac.worker.batch import Deadline
 from projects.dependencies import Dependencies
@@ -54,7 +54,9 @@ async def delete_checkpoint(dependencies: Dependencies, event: DeleteCheckpoint,
 
     async def empty(message_id: str) -> None:
         async with slots:
-            await _empty(dependencies.blobs, keys.message_prefix(event.tenant_id, message_id), deadline)
+            # What the index owes an answer for it may be about to read; that answer removes it.
+            if not await store.remove_pending(message_id):
+                await _empty(dependencies.blobs, keys.message_prefix(event.tenant_id, message_id), deadline)
 
     try:
         while messages := await store.messages(event.checkpoint_id):
@@ -90,14 +92,6 @@ async def delete_repository(dependencies: Dependencies, event: DeleteRepository,
         return
     await store.remove_deleting(keys.repository(event.tenant_id, event.repository_id))
     log("info", "repository deleted", repository_id=event.repository_id)
-
-
-async def delete_message(dependencies: Dependencies, event: DeleteMessage, deadline: Deadline) -> None:
-    """Remove the objects of a message that is gone."""
-    try:
-        await _empty(dependencies.blobs, keys.message_prefix(event.tenant_id, event.message_id), deadline)
-    except OutOfTime:
-        await CascadeStore(dependencies.table, event.tenant_id).send(event)
 
 
 async def _empty(blobs: Blobs, prefix: str, deadline: Deadline) -> None:

@@ -1,11 +1,12 @@
 """What the index says of messages, kept where their readers see it."""
 
 from almanac.aws import keys
+from almanac.aws.blobs import Blobs
 from almanac.aws.table import ConditionFailed, Update
 from almanac.clock import now
 from almanac.events import MessageOrigin, SourcesFailed, SourcesIndexed
 from projects.dependencies import Dependencies
-from projects.model import Indexed, IndexedState, Message
+from projects.model import Indexed, IndexedState
 
 
 async def message_indexed(dependencies: Dependencies, event: SourcesIndexed, origin: MessageOrigin) -> None:
@@ -21,7 +22,7 @@ async def message_failed(dependencies: Dependencies, event: SourcesFailed, origi
 
 
 async def _show(dependencies: Dependencies, tenant_id: str, origin: MessageOrigin, state: Indexed) -> None:
-    """Write the state of the current version and remove the objects of earlier ones. Old versions have no state."""
+    """Write the state of the version, or remove its objects when it is superseded or gone."""
     update = Update(
         keys.message(tenant_id, origin.message_id),
         set={"indexed": state.model_dump(exclude_none=True)},
@@ -29,15 +30,13 @@ async def _show(dependencies: Dependencies, tenant_id: str, origin: MessageOrigi
         values={":version": origin.version},
     )
     try:
-        item = await dependencies.table.write(update)
+        await dependencies.table.write(update)
     except ConditionFailed:
-        return
-    if item is not None and origin.version > 1:
-        await _remove_earlier(dependencies, tenant_id, Message.from_item(item))
+        await remove_version(dependencies.blobs, tenant_id, origin.message_id, origin.version)
 
 
-async def _remove_earlier(dependencies: Dependencies, tenant_id: str, message: Message) -> None:
-    """Remove every object up to the current version but its own; a later one may belong to an update under way."""
-    end = keys.message_object(tenant_id, message.id, message.version + 1, "")
-    found = [key async for key in dependencies.blobs.list(keys.message_prefix(tenant_id, message.id))]
-    await dependencies.blobs.delete([key for key in found if key < end and key != message.batch_key])
+async def remove_version(blobs: Blobs, tenant_id: str, message_id: str, version: int) -> None:
+    """Remove the objects of one version, also those of writes that were refused."""
+    start, end = (keys.message_object(tenant_id, message_id, number, "") for number in (version, version + 1))
+    found = [key async for key in blobs.list(keys.message_prefix(tenant_id, message_id))]
+    await blobs.delete([key for key in found if start < key < end])

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypedDict
@@ -19,18 +19,19 @@ from almanac.index.sources import Citation, Kind, Source, SourceBatch
 from almanac.observability import correlation_id, log_failure
 from almanac.web.idempotency import Idempotent
 from projects.dependencies import Dependencies
-from projects.errors import DuplicateContent, VersionConflict
-from projects.model import Indexed, Message
+from projects.errors import Busy, DuplicateContent, VersionConflict
+from projects.model import Indexed, IndexedState, Message
 from projects.services.base import Answer, once
 from projects.stores.base import Listing, Refused
 from projects.stores.checkpoints import CheckpointStore
-from projects.stores.messages import MessageStore
+from projects.stores.messages import IndexedMeanwhile, MessageStore
 
 INLINE_BYTES = 300_000
 """Content up to this size lies in the item, larger content in S3 only."""
 PREVIEW_CHARACTERS = 1000
 _TITLE_CHARACTERS = 120
-_DELETE_ATTEMPTS = 5
+_ATTEMPTS = 5
+_REFUSALS = (Refused, IndexedMeanwhile, AppError)
 
 Status = Literal["created", "duplicate"]
 
@@ -129,28 +130,29 @@ class MessageService:
 
         Raises `MessageNotFound`, `VersionConflict` or `DuplicateContent`.
         """
-        old, old_content = await self.get(message_id)
-        if old.version != version:
-            raise VersionConflict(old.version)
-        content = changes.get("content", old_content)
-        attributes = {name: value for name, value in changes.items() if name != "content"}
-        edited = {**attributes, "version": version + 1, "updated_at": now(), "indexed": Indexed()}
-        new = self._with_content(old.model_copy(update=edited), content)
-        async with self._written(new, content):
-            await self._store.replace(old, new, self._indexing(new))
-        return new, content
+        for _ in range(_ATTEMPTS):
+            old, old_content = await self.get(message_id)
+            if old.version != version:
+                raise VersionConflict(old.version)
+            content = changes.get("content", old_content)
+            attributes = {name: value for name, value in changes.items() if name != "content"}
+            edited = {**attributes, "version": version + 1, "updated_at": now(), "indexed": Indexed()}
+            new = self._with_content(old.model_copy(update=edited), content)
+            try:
+                async with self._written(new, content):
+                    await self._store.replace(old, new, [self._indexing(new), *self._removal(old)])
+            except IndexedMeanwhile:
+                continue
+            return new, content
+        raise Busy
 
     async def delete(self, message_id: str) -> None:
         """Remove a message, at once also from search; raises `MessageNotFound`."""
-        then = DeleteMessage(tenant_id=self._tenant_id, correlation_id=correlation_id(), message_id=message_id)
-        for attempt in range(_DELETE_ATTEMPTS):
-            try:
-                await self._store.delete(await self._store.get(message_id), then)
-            except VersionConflict:
-                if attempt == _DELETE_ATTEMPTS - 1:
-                    raise
-            else:
-                return
+        for _ in range(_ATTEMPTS):
+            message = await self._store.get(message_id)
+            with suppress(VersionConflict, IndexedMeanwhile):
+                return await self._store.delete(message, self._removal(message))
+        raise Busy
 
     def _with_content(self, message: Message, content: str) -> Message:
         body = content.encode()
@@ -182,7 +184,7 @@ class MessageService:
             yield
         except Exception as error:
             # Without an answer from the table the transaction may have happened: then the object is the message.
-            if isinstance(error, (Refused, AppError)) or error_code(error) not in {"", "InternalServerError"}:
+            if isinstance(error, _REFUSALS) or error_code(error) not in {"", "InternalServerError"}:
                 await self._remove(message.batch_key)
             raise
 
@@ -191,6 +193,13 @@ class MessageService:
             await self._blobs.delete([key])
         except Exception as error:  # noqa: BLE001 - the refusal matters to the caller, an object left over does not
             log_failure("could not remove an object", error, key=key)
+
+    def _removal(self, message: Message) -> Sequence[DeleteMessage]:
+        """Return what has a version's objects removed. While the index owes an answer, that answer removes them."""
+        if message.indexed.state is IndexedState.PENDING:
+            return []
+        common = {"tenant_id": self._tenant_id, "correlation_id": correlation_id()}
+        return [DeleteMessage(**common, message_id=message.id, version=message.version)]
 
     def _indexing(self, message: Message) -> IndexSources:
         return IndexSources(

@@ -8,7 +8,7 @@ from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Delete, Item, Table, Update
 from almanac.clock import iso
 from almanac.events import Event
-from projects.model import RepositoryState
+from projects.model import IndexedState, RepositoryState
 
 _PAGE = 100
 
@@ -51,6 +51,19 @@ class CascadeStore:
         prefix = keys.message_hash(self._tenant_id, checkpoint_id, "")
         page = await self._table.query(prefix.pk, prefix=prefix.sk, limit=_PAGE)
         return [Guarded(item["message_id"], _key_of(item)) for item in page.items]
+
+    async def remove_pending(self, message_id: str) -> bool:
+        """Remove a message that the index still owes an answer for; False when there is none."""
+        pending = Delete(
+            keys.message(self._tenant_id, message_id),
+            condition="#indexed.#state = :pending",
+            values={":pending": IndexedState.PENDING},
+        )
+        try:
+            await self._table.write(pending)
+        except ConditionFailed:
+            return False
+        return True
 
     async def repository(self, repository_id: str) -> Item | None:
         return await self._table.get(keys.repository(self._tenant_id, repository_id))

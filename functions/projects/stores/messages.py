@@ -4,19 +4,30 @@ unique there, and it lets the checkpoint's delete find each message.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Delete, Put
-from almanac.events import DeleteMessage, IndexSources
+from almanac.events import Event, IndexSources
 from almanac.ids import is_id
 from almanac.index.sources import SourceRef
-from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
+from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
 from projects.model import Message
 from projects.stores.base import Listing, Refused, Store, is_active, listing_start
 from projects.stores.checkpoints import checkpoint_active
 
+_SEEN = "#version = :version AND #indexed.#state = :indexed"
+
+
+class IndexedMeanwhile(Exception):
+    """The index answered for the version at hand since it was read: read it again."""
+
 
 class MessageStore(Store):
+    """Writes that replace or remove a version hold its state in the index fast: whoever ends that version, the index's
+    answer or the write itself, sees to its objects, and the embedding worker never misses one.
+    """
+
     async def get(self, message_id: str) -> Message:
         """Return a message whose checkpoint and project are active; raises `MessageNotFound`."""
         item = await self._table.get(keys.message(self._tenant_id, message_id)) if is_id(message_id, "msg") else None
@@ -58,43 +69,40 @@ class MessageStore(Store):
         except Refused as refused:
             raise await self._cause(refused, message) from None
 
-    async def replace(self, old: Message, new: Message, then: IndexSources) -> None:
+    async def replace(self, old: Message, new: Message, then: Sequence[Event]) -> None:
         """Write the next version of a message.
 
-        Raises `MessageNotFound`, `VersionConflict`, or `DuplicateContent` when another message has the new content.
+        Raises `MessageNotFound`, `VersionConflict`, `IndexedMeanwhile`, or `DuplicateContent` when another message has
+        the new content.
         """
         swapped = old.content_sha256 != new.content_sha256
         try:
             await self._commit(
                 {
                     "checkpoint": checkpoint_active(self._tenant_id, old.checkpoint_id),
-                    "message": Put(
-                        new.to_item(self._tenant_id), condition="#version = :version", values={":version": old.version}
-                    ),
+                    "message": Put(new.to_item(self._tenant_id), condition=_SEEN, values=_seen(old)),
                     "guard": [self._unguard(old), self._guard(new)] if swapped else [],
-                    "outbox": outbox.message(then),
+                    "outbox": [outbox.message(event) for event in then],
                 }
             )
         except Refused as refused:
-            raise await self._cause(refused, new) from None
+            raise await self._cause(refused, new, old) from None
 
-    async def delete(self, message: Message, then: DeleteMessage) -> None:
-        """Remove a message, also from search; raises `MessageNotFound` or, when it was changed, `VersionConflict`."""
+    async def delete(self, message: Message, then: Sequence[Event]) -> None:
+        """Remove a message, also from search; raises `MessageNotFound`, `VersionConflict` or `IndexedMeanwhile`."""
         try:
             await self._commit(
                 {
                     "message": Delete(
-                        keys.message(self._tenant_id, message.id),
-                        condition="#version = :version",
-                        values={":version": message.version},
+                        keys.message(self._tenant_id, message.id), condition=_SEEN, values=_seen(message)
                     ),
                     "guard": self._unguard(message),
                     "index": self._manifest.hide([SourceRef(source_id=message.source_id, version=message.version)]),
-                    "outbox": outbox.message(then),
+                    "outbox": [outbox.message(event) for event in then],
                 }
             )
         except Refused as refused:
-            raise await self._cause(refused, message) from None
+            raise await self._cause(refused, message, message) from None
 
     def _guard(self, message: Message) -> Put:
         key = keys.message_hash(self._tenant_id, message.checkpoint_id, message.content_sha256)
@@ -104,13 +112,20 @@ class MessageStore(Store):
         key = keys.message_hash(self._tenant_id, message.checkpoint_id, message.content_sha256)
         return Delete(key, condition="#message_id = :message", values={":message": message.id})
 
-    async def _cause(self, refused: Refused, message: Message) -> Exception:
+    async def _cause(self, refused: Refused, message: Message, seen: Message | None = None) -> Exception:
         match refused.part:
             case "checkpoint":
-                return CheckpointNotFound(field="body.checkpoint_id")
+                return CheckpointNotFound(field="body.checkpoint_id") if seen is None else MessageNotFound()
             case "message":
-                return VersionConflict(refused.item["version"]) if refused.item else MessageNotFound()
+                if refused.item is None:
+                    return MessageNotFound()
+                version = refused.item["version"]
+                return IndexedMeanwhile() if seen and version == seen.version else VersionConflict(version)
             case "guard":
                 holder = await self.with_content(message.checkpoint_id, message.content_sha256)
-                return DuplicateContent(holder) if holder and holder != message.id else VersionConflict(message.version)
+                return DuplicateContent(holder) if holder and holder != message.id else Busy()
         return refused
+
+
+def _seen(message: Message) -> dict[str, Any]:
+    return {":version": message.version, ":indexed": message.indexed.state}

@@ -116,10 +116,11 @@ class DeleteCheckpoint(Event):
 
 
 class DeleteMessage(Event):
-    """Remove the objects of a message that is already gone."""
+    """Remove the objects of a version of a message that is already gone or has a newer version."""
 
     kind: Literal["message.delete"] = "message.delete"
     message_id: str
+    version: int
 
 
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]

@@ -221,7 +221,8 @@ def test_what_the_index_says_of_an_old_version_is_not_shown(work: Workspace) -> 
     origin = MessageOrigin(message_id=message, version=1)
     work.work(SourcesIndexed(tenant_id=work.tenant, correlation_id="c", origin=origin, chunks=1, embedded=1))
     assert work.call("GET", f"/messages/{message}").json["indexed"]["state"] == "pending"
-    assert len(work.objects()) == 2
+    (left,) = work.objects()
+    assert "/000002-" in left
 
 
 def test_a_message_that_cannot_be_indexed_says_why(work: Workspace) -> None:
@@ -251,9 +252,9 @@ def test_a_deleted_message_is_gone_from_search_before_anything_else_runs(work: W
 
 def test_a_message_deleted_before_it_was_indexed_never_shows_up(work: Workspace) -> None:
     message = work.message(work.checkpoint())
-    work.stack.relay()
     assert work.call("DELETE", f"/messages/{message}").status == 204
-    work.stack.deliver("Embedding")
+    work.stack.relay()
+    work.stack.deliver("Projects")
     work.settle()
     assert work.found("elephants") == []
     assert work.objects() == []
