@@ -113,7 +113,8 @@ class LocalStack:
         if processes.is_alive(record.ministack_pid, ministack.MARKER):
             ran = True
             report("stopping MiniStack" if clean else "saving data and stopping MiniStack")
-            saved = ministack.stop(self.layout, record.ministack_pid or 0)
+            patience = ministack.DISCARD_SECONDS if clean else ministack.STOP_SECONDS
+            saved = ministack.stop(self.layout, record.ministack_pid or 0, patience)
         record.edge_pid = record.ministack_pid = None
         self._save(record)
         if clean:
