@@ -221,8 +221,7 @@ class SyncStore:
 
     async def nudge(self, run: Run, limit: int) -> int:
         """Send the batches that a stuck run waits for again, at most `limit`, and give the lease back."""
-        prefix = keys.sync_run(self._tenant_id, self._repository_id, run.run).sk + "#BATCH#"
-        page = await self._table.query(self._key.pk, prefix=prefix, limit=limit)
+        page = await self._table.query(self._key.pk, prefix=keys.sync_batches(run.run), limit=limit)
         again = [outbox.message(self.index_message(run.run, item["batch"])) for item in page.items]
         progress = self._run_update(run, {"progress_at": int(self._clock())}, add={"nudges": 1}, owned=False)
         check = self._release(due(self._clock() + STALE_SECONDS))

@@ -82,7 +82,9 @@ def test_paths_that_look_alike_are_kept_apart(synced: Synced) -> None:
 
 def test_text_that_is_not_utf8_is_read(synced: Synced) -> None:
     message = b"Gr\xfc\xdfe an alle\n"
-    synced.remote.commit({b"a.txt": "Größe ist süß\n".encode("latin-1"), b"b.txt": "wide".encode("utf-16")}, message=message)
+    synced.remote.commit(
+        {b"a.txt": "Größe ist süß\n".encode("latin-1"), b"b.txt": "wide".encode("utf-16")}, message=message
+    )
     synced.sync()
     assert synced.paths() == {"a.txt": "Größe ist süß", "b.txt": "wide"}
     assert synced.subjects() == {"Grüße an alle"}
