@@ -118,7 +118,7 @@ def request_sync(
         _remember_secret(created)
         return created
     changes: Document = {
-        name: value for name, value in (("url", url), ("token", token)) if value and known.get(name) != value
+        name: value for name, value in (("url", url), ("access_token", token)) if value and known.get(name) != value
     }
     if changes:
         known = api.patch(_path(known), {**changes, "version": known["version"]})
