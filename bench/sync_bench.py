@@ -61,7 +61,11 @@ def embed_alone(texts: list[str]) -> float:
         assert worker.stdout.readline() == "ready\n"
     began = time.perf_counter()
     for worker in workers:
-        worker.communicate("go\n")
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.communicate()
     return time.perf_counter() - began
 
 
@@ -104,12 +108,14 @@ def main() -> None:
     with deployed() as stack, git_host() as host:
         project = stack.project("sync")
         alone = [embed_alone(texts)]
+        progress(f"sync: embedding alone took {alone[0]:.1f} s")
         _warm(stack, project)
         host.push(files)
         path = f"/api/v1/projects/{project}/repositories"
         started = time.time()
         repository = stack.api.post(path, {"url": host.url})
         synced = timed_sync(stack, repository, ask=False)
+        progress(f"sync: took {synced:.1f} s")
         chunks = sum(record["chunks"] for record in logged(stack, "embedding-worker", "batch indexed", started))
         alone.append(embed_alone(texts))
         again_from = time.time()
