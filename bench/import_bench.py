@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.report import Report, median, progress
 from bench.store import run, store
+from infra.template import ROOT, environment, load, resources
 from tests.integration.harness import request_event
-from tests.support.template import ROOT, environment, resources
 
 ROUNDS = 11
 TARGET = 1.3
@@ -65,7 +65,7 @@ print("elapsed", time.perf_counter() - began)
 
 def entry_points() -> dict[str, tuple[str, bool]]:
     """Return each deployed function's import statement, and whether it answers the API without a heavy layer."""
-    functions = resources("AWS::Serverless::Function")
+    functions = resources(load(), "AWS::Serverless::Function")
     found = {}
     for name, properties in functions.items():
         module = properties["Handler"].rpartition(".")[0]
@@ -90,7 +90,9 @@ def milliseconds(code: str, variables: dict[str, str]) -> float:
 
 def variables(function: str) -> dict[str, str]:
     """Return the function's environment with stand-ins for what the template refers to."""
-    given = {name: value if isinstance(value, str) else "stand-in" for name, value in environment(function).items()}
+    given = {
+        name: value if isinstance(value, str) else "stand-in" for name, value in environment(load(), function).items()
+    }
     given["ALMANAC_ALLOW_PRIVATE_HOSTS"] = "false"
     return {**given, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 

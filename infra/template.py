@@ -55,3 +55,9 @@ def routes(template: Template) -> dict[str, bool]:
         route["RouteKey"]: route.get("AuthorizationType", "NONE") != "NONE"
         for route in resources(template, "AWS::ApiGatewayV2::Route").values()
     }
+
+
+def environment(template: Template, function: str) -> dict[str, Any]:
+    """Return a function's environment variables as the template writes them, globals included."""
+    own = template["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
+    return {**template["Globals"]["Function"]["Environment"]["Variables"], **own}

@@ -19,7 +19,7 @@ import boto3
 from almanac.aws import keys
 from almanac.aws.table import dynamo
 from almanac.ids import new_id
-from tests.support.template import resources
+from infra.template import load, resources
 
 ADMIN, WRITE, READ = "admin", "write", "read"
 _CONSUMERS = {"Embedding": "search.worker", "Projects": "projects.worker", "Sync": "projects.sync_worker"}
@@ -60,7 +60,8 @@ def aws(service: str, endpoint: str) -> Any:
 
 def create_resources(endpoint: str) -> dict[str, str]:
     """Make the template's table, bucket, key and queues on an empty store; returns the functions' environment."""
-    ((_, table),) = resources("AWS::DynamoDB::Table").items()
+    template = load()
+    ((_, table),) = resources(template, "AWS::DynamoDB::Table").items()
     supported = {"AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"}
     aws("dynamodb", endpoint).create_table(
         TableName="almanac", **{name: value for name, value in table.items() if name in supported}
@@ -77,7 +78,7 @@ def create_resources(endpoint: str) -> dict[str, str]:
         "ALMANAC_PUBLIC_URL": "http://127.0.0.1:8080",
     }
     sqs = aws("sqs", endpoint)
-    for name in resources("AWS::SQS::Queue"):
+    for name in resources(template, "AWS::SQS::Queue"):
         variable = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper()
         environment[f"ALMANAC{variable}_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
     return environment
