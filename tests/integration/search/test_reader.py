@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from almanac.aws.blobs import Blobs
+from almanac.index.bm25 import Words
 from almanac.index.engine import Query
 from almanac.index.fusion import MEANING_WEIGHT
 from almanac.index.ingest import model_of
@@ -96,3 +97,51 @@ def test_a_segment_that_left_the_manifest_leaves_the_copy(world: World) -> None:
         TableName="almanac", Key={"pk": {"S": key["pk"]}, "sk": {"S": key["sk"]}}
     )
     assert len(search(source, world.tenant).hits) == 1
+
+
+def test_a_query_that_fails_leaves_no_download_behind_to_race_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        world.index(world.message(f"m{number}", "elephants"))
+    get, under_way, begun = Blobs.get, 0, asyncio.Event()
+
+    async def slow(self: Blobs, key: str) -> bytes | None:
+        nonlocal under_way
+        under_way += 1
+        begun.set()
+        await asyncio.sleep(0.05)
+        under_way -= 1
+        return await get(self, key)
+
+    async def failing() -> Query:
+        await begun.wait()
+        raise RuntimeError("the model does not answer")
+
+    monkeypatch.setattr(Blobs, "get", slow)
+    source = reader()
+
+    async def one_after_the_other() -> Found:
+        with pytest.raises(RuntimeError):
+            await source.search(world.tenant, failing(), 10)
+        assert under_way == 0
+        return await source.search(world.tenant, asked("elephants"), 10)
+
+    found = run(one_after_the_other())
+    assert (found.rows, len(found.hits)) == (4, 4)
+
+
+def test_a_copy_that_was_interrupted_while_it_grew_is_built_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.index(world.message("one", "elephants"))
+    source, add = reader(), Words.add
+    search(source, world.tenant)
+    world.index(world.message("two", "elephants"))
+
+    def broken(self: Words, documents: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Words, "add", broken)
+    with pytest.raises(MemoryError):
+        search(source, world.tenant)
+    monkeypatch.setattr(Words, "add", add)
+    assert (search(source, world.tenant).rows, len(search(source, world.tenant).hits)) == (2, 2)

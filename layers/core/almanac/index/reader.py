@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
@@ -69,14 +70,32 @@ class Reader:
         copy = self._copies.pop(tenant_id, None) or _Copy(Engine(self._model))
         self._copies[tenant_id] = copy
         async with copy.lock:
-            asked, _ = await asyncio.gather(query, self._refresh(tenant_id, copy))
+            asked = await self._refreshed(tenant_id, copy, query)
             hits = await asyncio.to_thread(copy.engine.search, asked, limit, after)
             heads = {name: head for name, head in copy.state.heads.items() if name not in copy.state.drops}
             found = Found(hits, heads, len(copy.engine.segments), copy.engine.visible_rows)
         self._evict(tenant_id)
         return found
 
+    async def _refreshed(self, tenant_id: str, copy: _Copy, query: Awaitable[Query]) -> Query:
+        """Return the query when the copy is up to date. The copy is not left to itself while anything changes it."""
+        asked, refreshed = await asyncio.gather(query, self._refresh(tenant_id, copy), return_exceptions=True)
+        for outcome in (asked, refreshed):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return cast("Query", asked)
+
     async def _refresh(self, tenant_id: str, copy: _Copy) -> None:
+        """Bring a copy up to date. One that was interrupted while it grew is not to be trusted, and begins anew."""
+        try:
+            await self._grow(tenant_id, copy)
+        except IndexUnavailable:
+            raise
+        except BaseException:
+            copy.engine, copy.state = Engine(self._model), ManifestState()
+            raise
+
+    async def _grow(self, tenant_id: str, copy: _Copy) -> None:
         state = await Manifest(self._table, tenant_id, self._slug).read()
         if copy.engine.segments - state.segments.keys():
             copy.engine, copy.state = Engine(self._model), ManifestState()
