@@ -47,7 +47,10 @@ class Put:
 
 @dataclass(frozen=True)
 class Update:
-    """Change attributes of an item, which must exist unless the condition says otherwise."""
+    """Change attributes of an item, which must exist unless the condition says otherwise.
+
+    Setting an attribute to None removes it, as a whole item leaves out what is None.
+    """
 
     key: Key
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -59,12 +62,14 @@ class Update:
     def request(self, table: str) -> dict[str, Any]:
         clauses: list[str] = []
         values = dict(self.values)
-        for verb, changes, joint in (("SET", self.set, " = "), ("ADD", self.add, " ")):
+        given = {name: value for name, value in self.set.items() if value is not None}
+        removed = [*self.remove, *(name for name in self.set if name not in given)]
+        for verb, changes, joint in (("SET", given, " = "), ("ADD", self.add, " ")):
             if changes:
                 clauses.append(verb + " " + ", ".join(f"#{name}{joint}:_{name}" for name in changes))
                 values |= {f":_{name}": value for name, value in changes.items()}
-        if self.remove:
-            clauses.append("REMOVE " + ", ".join(f"#{name}" for name in self.remove))
+        if removed:
+            clauses.append("REMOVE " + ", ".join(f"#{name}" for name in removed))
         update = " ".join(clauses)
         arguments = _expression(self.condition, values, also=update)
         return {

@@ -63,7 +63,11 @@ class Worker(Generic[Message]):
 
         async def one(record: dict[str, Any]) -> bool:
             async with slots:
-                return await self._one(record, deadline, clients)
+                try:
+                    return await self._one(record, deadline, clients)
+                except Exception as error:  # noqa: BLE001 - whatever befell this message is none of its neighbours'
+                    log_failure("message could not be settled", error, worker=self.name)
+                    return False
 
         records = event["Records"]
         done = await asyncio.gather(*(one(record) for record in records))
