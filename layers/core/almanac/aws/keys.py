@@ -77,7 +77,12 @@ def sync_run(tenant_id: str, repository_id: str, run: int) -> Key:
 
 def sync_batch(tenant_id: str, repository_id: str, run: int, batch: int) -> Key:
     """Example: `TENANT#ten_1#REPOSITORY#rep_1` / `RUN#0000000007#BATCH#000003`."""
-    return Key(repository(tenant_id, repository_id).pk, f"RUN#{run:010d}#BATCH#{batch:06d}")
+    return Key(repository(tenant_id, repository_id).pk, f"{sync_batches(run)}{batch:06d}")
+
+
+def sync_batches(run: int) -> str:
+    """Sort key prefix of a run's batches. Example: `RUN#0000000007#BATCH#`."""
+    return f"RUN#{run:010d}#BATCH#"
 
 
 def hook(tenant_id: str, repository_id: str) -> Key:
