@@ -6,6 +6,7 @@ import pytest
 
 from almanac import settings as settings_module
 from almanac.settings import Settings
+from almanac.worker.batch import MAX_RECEIVES
 from infra.template import load, resources
 
 TEMPLATE = load()
@@ -24,7 +25,7 @@ def test_a_queue_has_a_dead_letter_queue_that_keeps_longer_than_it(queue: str) -
     policy = QUEUES[queue]["RedrivePolicy"]
     dead = get_att(policy["deadLetterTargetArn"])
     assert dead in DEAD_LETTER
-    assert policy["maxReceiveCount"] >= 3
+    assert policy["maxReceiveCount"] == MAX_RECEIVES
     assert QUEUES[dead]["MessageRetentionPeriod"] > QUEUES[queue]["MessageRetentionPeriod"]
 
 

@@ -1,0 +1,78 @@
+"""Every key is spelled as its docstring says, and no tenant's keys can be taken for another's."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from almanac.aws import keys
+from almanac.ids import new_id
+
+BUILDERS = [
+    function
+    for _, function in inspect.getmembers(keys, inspect.isfunction)
+    if function.__module__ == keys.__name__ and function is not keys.tenant_of
+]
+PER_TENANT = [function for function in BUILDERS if "tenant_id" in inspect.signature(function).parameters]
+HASH = "9f86d0..."
+ULID = "01k9zq3v7m8x2c4b6n0d1f5g7h"
+ARGUMENTS: dict[str, Any] = {
+    "tenant_id": "ten_1",
+    "project_id": "prj_1",
+    "repository_id": "rep_1",
+    "checkpoint_id": "chk_1",
+    "message_id": "msg_1",
+    "owner_id": "prj_1",
+    "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    "scope": "messages",
+    "partition": "TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00",
+    "model_slug": "local-bge-small-en-v1.5",
+    "shard": 0,
+    "run": 7,
+    "batch": 3,
+    "version": 1,
+    "ulid": ULID,
+    "attempt": ULID,
+}
+HASHES = {"token_sha256", "content_sha256", "key_sha256", "text_sha256", "sha256", "digest", "remote"}
+
+
+def build(function: Callable[..., keys.Key | str], **given_arguments: Any) -> list[str]:
+    names = inspect.signature(function).parameters
+    known = {**ARGUMENTS, **dict.fromkeys(HASHES, HASH), **given_arguments}
+    missing = names.keys() - known.keys()
+    assert not missing, f"{function.__name__}: give the test a value for {missing}"
+    built = function(**{name: known[name] for name in names})
+    return list(built) if isinstance(built, tuple) else [built]
+
+
+@pytest.mark.parametrize("function", BUILDERS, ids=lambda function: function.__name__)
+def test_a_key_is_the_one_in_its_docstring(function: Callable[..., keys.Key | str]) -> None:
+    example = (inspect.getdoc(function) or "").rpartition("Example: ")[2]
+    assert build(function) == re.findall(r"`([^`]+)`", example)
+
+
+@pytest.mark.parametrize("function", PER_TENANT, ids=lambda function: function.__name__)
+def test_the_tenant_is_the_first_segment_and_closed(function: Callable[..., keys.Key | str]) -> None:
+    first = build(function)[0]
+    assert first == "TENANT#ten_1" or first.startswith(("TENANT#ten_1#", "tenants/ten_1/"))
+
+
+@given(tenants=st.lists(st.builds(lambda: new_id("ten")), min_size=2, max_size=2, unique=True))
+def test_no_tenants_key_begins_with_the_whole_of_anothers(tenants: list[str]) -> None:
+    one, other = tenants
+    for function in PER_TENANT:
+        mine, theirs = build(function, tenant_id=one)[0], build(function, tenant_id=other)[0]
+        assert not mine.startswith(theirs)
+
+
+def test_the_tenant_of_a_partition_is_read_back() -> None:
+    tenant = new_id("ten")
+    for function in PER_TENANT:
+        first = build(function, tenant_id=tenant)[0]
+        if first.startswith("TENANT#"):
+            assert keys.tenant_of(first) == tenant

@@ -1,0 +1,164 @@
+"""The queue worker: poison goes aside with its cause, its neighbours go on, and what may pass comes again."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, cast
+
+import pytest
+
+from almanac.aws.clients import Clients
+from almanac.errors import RetryableError, TerminalError
+from almanac.events import SyncRepository, sync_event
+from almanac.observability import correlation_id
+from almanac.worker.batch import MAX_RECEIVES, Deadline, Worker
+
+
+@dataclass
+class Queues:
+    """Stands for SQS: remembers what was sent and postponed."""
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    postponed: dict[str, int] = field(default_factory=dict)
+    broken: bool = False
+
+    async def get(self, service: str) -> "Queues":
+        assert service == "sqs"
+        return self
+
+    async def send_message(self, **message: Any) -> None:
+        if self.broken:
+            raise ConnectionError("no queue")
+        self.sent.append(message)
+
+    async def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
+        if self.broken:
+            raise ConnectionError("no queue")
+        self.postponed[ReceiptHandle] = VisibilityTimeout
+
+
+def record(name: str, *, body: str | None = None, receives: int = 1) -> dict[str, Any]:
+    message = SyncRepository(tenant_id="ten_1", correlation_id=f"from-{name}", repository_id=name, reason="push")
+    return {
+        "messageId": name,
+        "receiptHandle": f"handle-{name}",
+        "body": message.model_dump_json() if body is None else body,
+        "attributes": {"ApproximateReceiveCount": str(receives), "SentTimestamp": "1767225600000"},
+    }
+
+
+Handle = Callable[[SyncRepository, Deadline], Awaitable[None]]
+GiveUp = Callable[[SyncRepository, str, str], Awaitable[None]]
+
+
+def work(
+    records: list[dict[str, Any]],
+    handle: Handle,
+    queues: Queues,
+    give_up: GiveUp | None = None,
+    concurrency: int = 1,
+) -> list[str]:
+    worker = Worker("test", "queue", "dead", sync_event, handle, give_up, concurrency)
+    process = worker.process({"Records": records}, Deadline(monotonic() + 60), cast("Clients", queues))
+    return [failure["itemIdentifier"] for failure in asyncio.run(process)["batchItemFailures"]]
+
+
+def failing(errors: dict[str, Exception]) -> tuple[Handle, list[str]]:
+    done: list[str] = []
+
+    async def handle(message: SyncRepository, _: Deadline) -> None:
+        if message.repository_id in errors:
+            raise errors[message.repository_id]
+        done.append(message.repository_id)
+
+    return handle, done
+
+
+def test_a_message_that_can_never_succeed_goes_aside_with_its_cause_and_its_neighbours_go_on() -> None:
+    queues = Queues()
+    handle, done = failing({"b": TerminalError("gone", "The repository is gone.")})
+    assert work([record("a"), record("b"), record("c")], handle, queues) == []
+    assert done == ["a", "c"]
+    (letter,) = queues.sent
+    assert letter["QueueUrl"] == "dead"
+    assert json.loads(letter["MessageBody"])["repository_id"] == "b"
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes == {"code": "gone", "cause": "The repository is gone.", "worker": "test"}
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", '{"kind": "unknown"}', '{"kind": "repository.sync"}'])
+def test_a_body_that_is_no_message_goes_aside(body: str) -> None:
+    queues = Queues()
+    handle, done = failing({})
+    assert work([record("a", body=body), record("b")], handle, queues) == []
+    assert done == ["b"]
+    assert queues.sent[0]["MessageAttributes"]["code"]["StringValue"] == "invalid_message"
+
+
+@pytest.mark.parametrize("error", [RetryableError("busy"), ConnectionError("reset"), KeyError("surprise")])
+def test_what_may_pass_comes_again_after_a_growing_pause(error: Exception) -> None:
+    pauses = []
+    for receives in range(1, MAX_RECEIVES):
+        queues = Queues()
+        handle, _ = failing({"a": error})
+        assert work([record("a", receives=receives)], handle, queues) == ["a"]
+        assert queues.sent == []
+        pauses.append(queues.postponed["handle-a"])
+    assert pauses == sorted(set(pauses))
+
+
+def test_the_last_attempt_gives_up_and_leaves_a_cause_before_the_message_goes_aside() -> None:
+    queues = Queues()
+    handle, _ = failing({"a": RetryableError("still busy")})
+    causes: list[tuple[str, str, int]] = []
+
+    async def give_up(message: SyncRepository, code: str, cause: str) -> None:
+        causes.append((message.repository_id, code, len(queues.sent)))
+
+    assert work([record("a", receives=MAX_RECEIVES)], handle, queues, give_up) == []
+    assert causes == [("a", "attempts_exhausted", 0)]
+    assert len(queues.sent) == 1
+
+
+def test_a_message_whose_cause_cannot_be_left_comes_again_and_harms_no_neighbour() -> None:
+    queues = Queues()
+    handle, done = failing({"a": TerminalError("gone", "gone")})
+
+    async def give_up(message: SyncRepository, code: str, cause: str) -> None:
+        raise ConnectionError("no table")
+
+    assert work([record("a"), record("b")], handle, queues, give_up) == ["a"]
+    assert done == ["b"]
+    assert queues.sent == []
+
+
+def test_a_dead_letter_queue_that_does_not_answer_loses_nothing() -> None:
+    handle, _ = failing({"a": TerminalError("gone", "gone"), "b": RetryableError("busy")})
+    assert work([record("a"), record("b")], handle, Queues(broken=True)) == ["a", "b"]
+
+
+def test_no_more_messages_are_in_hand_than_allowed() -> None:
+    in_hand, most = 0, 0
+
+    async def handle(_: SyncRepository, __: Deadline) -> None:
+        nonlocal in_hand, most
+        in_hand += 1
+        most = max(most, in_hand)
+        await asyncio.sleep(0.005)
+        in_hand -= 1
+
+    assert work([record(str(number)) for number in range(9)], handle, Queues(), concurrency=3) == []
+    assert most == 3
+
+
+def test_each_message_works_under_the_correlation_id_that_it_carries() -> None:
+    seen: dict[str, str] = {}
+
+    async def handle(message: SyncRepository, _: Deadline) -> None:
+        await asyncio.sleep(0.001)
+        seen[message.repository_id] = correlation_id()
+
+    work([record("a"), record("b"), record("c")], handle, Queues(), concurrency=3)
+    assert seen == {"a": "from-a", "b": "from-b", "c": "from-c"}
