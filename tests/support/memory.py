@@ -119,7 +119,7 @@ class _Dynamo:
         elif verb == "Delete":
             self._store.items.pop(key, None)
         elif verb == "Update":
-            item = dict(self._store.items.get(key, write["Key"]))
+            item: Typed = dict(self._store.items.get(key) or write["Key"])
             _update(item, write)
             self._store.items[key] = item
 

@@ -34,6 +34,7 @@ MAX_FAILED_SOURCES = 50
 _SPLIT_BASE, _SPLIT_WIDTH = 100_000, 64
 """Batch `b` that failed is sent again in parts, numbered from `_SPLIT_BASE + b * _SPLIT_WIDTH`."""
 _ATTEMPTS = 12
+_INTERNAL = "an error of Almanac's own; the next sync tries again"
 
 Clock = Callable[[], float]
 
@@ -48,7 +49,9 @@ async def batch_indexed(dependencies: Dependencies, event: SourcesIndexed, *, cl
 async def batch_failed(dependencies: Dependencies, event: SourcesFailed, *, clock: Clock = time.time) -> None:
     """Send a failed batch again source by source; a source that fails alone is left out, and named to the user."""
     ending = _Ending(dependencies, event, _origin(event), clock)
-    await ending.isolate(event.code, event.cause)
+    # What an unexpected error says of itself is for the log, not for people.
+    cause = _INTERNAL if event.code == "attempts_exhausted" else event.cause
+    await ending.isolate(event.code, cause)
     await ending.finish()
 
 
@@ -96,8 +99,11 @@ class _Ending:
             return
         body = await self._dependencies.blobs.get(self._object)
         batch = SourceBatch.decode(body) if body is not None else None
-        if batch is None or (not batch.sources and batch.deleted):
-            # Without its refs, hidden sources would show again; without its object, nobody knows what is lacking.
+        run = await self._table.get(self._run_key)
+        is_broken = run is not None and run.get("broken") is not None
+        if is_broken or batch is None or (not batch.sources and batch.deleted):
+            # Without its refs, hidden sources would show again; without its object, nobody knows what is lacking;
+            # and of a run that failed anyway, nobody needs to know which sources were the cause.
             await self._fail(None, code, cause)
         elif len(batch.sources) + bool(batch.deleted) > 1:
             await self._split(batch)

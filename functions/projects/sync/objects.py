@@ -197,6 +197,8 @@ def inspect(file: IO[bytes]) -> None:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:4] != b"PACK" or len(data) < 32:
             raise ValueError("not a pack")
+        if hashlib.sha1(memoryview(data)[:-20]).digest() != data[-20:]:  # noqa: S324 - git's own checksum
+            raise ValueError("the pack's checksum differs")
         (count,) = struct.unpack(">L", data[8:12])
         total, offset = 0, 12
         for _ in range(count):

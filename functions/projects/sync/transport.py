@@ -275,6 +275,8 @@ class GuardedClient(AbstractHttpGitClient):
             # A handle of our own: TLS takes the socket itself over, and no longer answers to it.
             self._handles.append(opened.dup())
             return opened
+        if isinstance(problem, TimeoutError):
+            raise ConnectTimeoutError(connection, "no address answers in time") from problem
         raise NewConnectionError(connection, f"no address answers: {problem}") from problem
 
 
@@ -298,8 +300,8 @@ def _cause(host: str, error: Exception) -> failures.SyncFailed:
         return failures.unreachable(host, reason="its name is not known")
     if isinstance(error, SSLError):
         return failures.tls_failed(host)
+    if isinstance(error, NewConnectionError):
+        return failures.unreachable(host)
     if isinstance(error, ReadTimeoutError | ConnectTimeoutError | TimeoutError):
         return failures.timed_out(host)
-    if isinstance(error, NewConnectionError | ConnectionRefusedError):
-        return failures.unreachable(host)
     return failures.protocol_error(host)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
+from almanac.aws.secrets import Secrets
 from almanac.aws.table import Put, Table
 from almanac.clock import now
 from almanac.embeddings.testing import HashEmbedder
@@ -51,7 +52,7 @@ class World:
             table=self.table,
             blobs=self.blobs,
             model_slug=EMBEDDER.slug,
-            secrets=None,  # type: ignore[arg-type] - no repository here has a token
+            secrets=Secrets("key", self.store),
             allow_private_hosts=True,
             cache=self.cache,
             clock=lambda: self.seconds,
