@@ -69,3 +69,8 @@ def protocol_error(host: str) -> SyncFailed:
 def branch_not_found(wanted: str, existing: list[str]) -> SyncFailed:
     shown = ", ".join(existing[:10]) + (f" and {len(existing) - 10} more" if len(existing) > 10 else "")
     return SyncFailed("branch_not_found", f"No branch matches '{wanted}'. The repository has: {shown}.")
+
+
+def unfinished(times: int) -> SyncFailed:
+    cause = f"The sync was cut off {times} times in a row: the repository is probably too large for one worker."
+    return SyncFailed("unfinished", cause)

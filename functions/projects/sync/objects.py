@@ -26,6 +26,7 @@ PARTS = (".pack", ".commits", ".idx")
 """In the order of writing: a pack whose index is there is complete."""
 MAX_OBJECT_BYTES = 100 << 20
 MAX_INFLATED_BYTES = 16 << 30
+MAX_OBJECTS = 1_000_000
 _COMMIT, _TREE, _BLOB = 1, 2, 3
 _OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
 _CHUNK = 1 << 16
@@ -200,6 +201,8 @@ def inspect(file: IO[bytes]) -> None:
         if hashlib.sha1(memoryview(data)[:-20]).digest() != data[-20:]:  # noqa: S324 - git's own checksum
             raise ValueError("the pack's checksum differs")
         (count,) = struct.unpack(">L", data[8:12])
+        if count > MAX_OBJECTS:
+            raise failures.too_large("The history", f"{MAX_OBJECTS:,} objects")
         total, offset = 0, 12
         for _ in range(count):
             kind, size, offset = _object_header(data, offset)

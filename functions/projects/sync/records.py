@@ -36,12 +36,14 @@ class Repository(RepositoryRecord):
     """A repository with what only its syncs use.
 
     `main` is the branch that `head` is of. `unindexed` are sources of the completed state that failed: the next run
-    tries them again. `check_seconds` is the pause before the next check, which grows while nothing happens.
+    tries them again. `check_seconds` is the pause before the next check, which grows while nothing happens. `starts`
+    counts the workers since the last one that ended as it should: those in between were killed.
     """
 
     main: str | None = None
     unindexed: list[str] = Field(default_factory=list)
     check_seconds: int = 0
+    starts: int = 0
 
 
 class Run(SyncRun):

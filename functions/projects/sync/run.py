@@ -26,6 +26,8 @@ from projects.sync.state import LEASE_SECONDS, Gone, LeaseLost, SyncStore
 MAX_SUBMODULES = 100
 MAX_ATTEMPTED = 12
 MAX_NUDGES = 3
+MAX_STARTS = 8
+"""A sync whose workers were killed this often in a row rests until the next check, or until a person asks."""
 _NUDGED_BATCHES = 80
 _ROUNDS = 5
 _COUNTED_HERE = {"push", "reconcile"}
@@ -115,6 +117,10 @@ class _Sync:
 
     async def work(self, repository: Repository) -> None:
         """Go on with the run that is open, else look for something new until nothing is. Gives the lease back."""
+        if repository.starts > MAX_STARTS and self._message.reason != "requested":
+            failure = error_of(failures.unfinished(repository.starts - 1), self._dependencies.clock())
+            if await self._store.settle(repository, failure, quiet=True):
+                return None
         for _ in range(_ROUNDS):
             run = await self._store.run(repository)
             if run is not None and not await self._is_stuck(run):

@@ -65,7 +65,7 @@ class SyncStore:
 
     async def acquire(self, *, counted: bool) -> Repository | None:
         """Take the lease, counting a request; None when another holds it, who will see the count. Raises `Gone`."""
-        add = {"wanted": 1} if counted else {}
+        add = {"starts": 1, **({"wanted": 1} if counted else {})}
         for _ in range(10):
             now = int(self._clock())
             take = Update(
@@ -110,12 +110,12 @@ class SyncStore:
 
     async def let_go(self) -> None:
         """Give the lease back with nothing else changed."""
-        await self._held(Update(self._key, remove=["lease_owner"]))
+        await self._held(Update(self._key, set={"starts": 0}, remove=["lease_owner"]))
 
     async def settle(self, repository: Repository, failure: SyncError | None, *, quiet: bool) -> bool:
         """Give the lease back after a look at the remote that led to no run; False when more was wanted meanwhile."""
         check = next_check(repository, self._clock(), quiet=quiet)
-        changes: dict[str, Any] = {"served": repository.wanted, **check}
+        changes: dict[str, Any] = {"served": repository.wanted, "starts": 0, **check}
         remove = ["lease_owner"]
         if failure is not None:
             changes |= {"state": RepositoryState.FAILED.value, "last_error": failure.model_dump()}
@@ -251,7 +251,7 @@ class SyncStore:
     def _release(self, changes: Mapping[str, Any] | None = None) -> Update:
         return Update(
             self._key,
-            set=changes or {},
+            set={"starts": 0, **(changes or {})},
             remove=["lease_owner"],
             condition=f"#lease_owner = :owner AND {_NOT_DELETING}",
             values={":owner": self._owner, **_DELETING},

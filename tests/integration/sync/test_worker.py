@@ -14,6 +14,7 @@ from almanac.index.sources import Kind
 from almanac.worker.batch import Deadline
 from infra.local.git_server import GitServer
 from projects import sync_worker
+from projects.sync import run
 from projects.sync.fetch import Fetcher
 from tests.integration.harness import Stack
 from tests.integration.sync.support import Synced
@@ -184,3 +185,15 @@ def test_a_warm_re_sync_of_an_unchanged_repository_takes_under_a_second(synced: 
     started = time.perf_counter()
     runtime.run(sync_worker.work(synced.push_message(), Deadline(time.monotonic() + 60)))
     assert time.perf_counter() - started < 1
+
+
+def test_a_sync_that_kills_its_workers_rests_until_a_person_asks(synced: Synced) -> None:
+    synced.remote.commit({b"a.txt": b"one\n"})
+    synced.stack.reset()
+    key = keys.repository(synced.tenant, synced.id)
+    runtime.run(Table("almanac", runtime.clients()).write(Update(key, set={"starts": run.MAX_STARTS})))
+    runtime.run(sync_worker.work(synced.push_message(), Deadline(time.monotonic() + 60)))
+    shown = synced.shown()
+    assert (shown["state"], shown["last_error"]["code"]) == ("failed", "unfinished")
+    assert synced.item()["starts"] == 0
+    assert synced.sync()["state"] == "synced"
