@@ -8,6 +8,8 @@ from almanac.events import MessageOrigin, SourcesFailed, SourcesIndexed
 from projects.dependencies import Dependencies
 from projects.model import Indexed, IndexedState
 
+_INTERNAL = "an error of Almanac's own; write the message again to have it tried again"
+
 
 async def message_indexed(dependencies: Dependencies, event: SourcesIndexed, origin: MessageOrigin) -> None:
     """Show that a version of a message is searchable."""
@@ -17,7 +19,9 @@ async def message_indexed(dependencies: Dependencies, event: SourcesIndexed, ori
 
 async def message_failed(dependencies: Dependencies, event: SourcesFailed, origin: MessageOrigin) -> None:
     """Show that a version of a message will not be searchable, and why."""
-    state = Indexed(state=IndexedState.FAILED, at=now(), code=event.code, cause=event.cause)
+    # What an unexpected error says of itself is for the log, not for people.
+    cause = _INTERNAL if event.code == "attempts_exhausted" else event.cause
+    state = Indexed(state=IndexedState.FAILED, at=now(), code=event.code, cause=cause)
     await _show(dependencies, event.tenant_id, origin, state)
 
 

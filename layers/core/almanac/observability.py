@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 NAMESPACE = "Almanac"
+_LONGEST_PLACE = 200
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
@@ -58,7 +59,28 @@ def log(level: str, event: str, **fields: object) -> None:
 
 def log_failure(event: str, error: BaseException, **fields: object) -> None:
     """Write an unexpected error with its stack, for operators only."""
-    logger().error(event, exc_info=error, extra={"correlation_id": correlation_id(), "trace": trace_header(), **fields})
+    extra = {"correlation_id": correlation_id(), "trace": trace_header(), **fields}
+    logger().error(event, exc_info=without_input(error), extra=extra)
+
+
+class Invalid(Exception):
+    """Stands for a validation error where that is written down: its own text would quote the input."""
+
+
+def without_input(error: BaseException) -> BaseException:
+    """Return the error, or what stands for it when it is a validation error; the same for the errors behind it."""
+    if error.__cause__ is not None:
+        error.__cause__ = without_input(error.__cause__)
+    elif error.__context__ is not None and not error.__suppress_context__:
+        error.__context__ = without_input(error.__context__)
+    found = getattr(error, "errors", None)
+    if not callable(found):
+        return error
+    first = found()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    shown = Invalid(f"{type(error).__name__}: {first['type']} at {place[:_LONGEST_PLACE]}, {len(found())} in all")
+    shown.__cause__ = error.__cause__
+    return shown.with_traceback(error.__traceback__)
 
 
 def emit(values: Mapping[str, tuple[float, str]], **dimensions: str) -> None:

@@ -237,6 +237,19 @@ def test_a_message_that_cannot_be_indexed_says_why(work: Workspace) -> None:
     assert (indexed["state"], indexed["code"], indexed["cause"]) == ("failed", "model_refused", "too strange")
 
 
+def test_what_an_error_of_ours_says_of_itself_is_not_shown(work: Workspace) -> None:
+    message = work.message(work.checkpoint())
+    origin = MessageOrigin(message_id=message, version=1)
+    cause = "ClientError: arn:aws:sts::000000000000:assumed-role/worker may not"
+    failed = SourcesFailed(
+        tenant_id=work.tenant, correlation_id="c", origin=origin, code="attempts_exhausted", cause=cause
+    )
+    work.work(failed)
+    indexed = work.call("GET", f"/messages/{message}").json["indexed"]
+    assert indexed["code"] == "attempts_exhausted"
+    assert "arn:" not in indexed["cause"]
+
+
 def test_a_deleted_message_is_gone_from_search_before_anything_else_runs(work: Workspace) -> None:
     message = work.message(work.checkpoint(), LARGE)
     work.settle()

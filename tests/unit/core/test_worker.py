@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from almanac.aws.clients import Clients
 from almanac.errors import RetryableError, TerminalError
 from almanac.events import SyncRepository, sync_event
 from almanac.observability import correlation_id
 from almanac.worker.batch import MAX_RECEIVES, Deadline, Worker
+
+SECRET = "hunter2"
 
 
 @dataclass
@@ -86,6 +90,34 @@ def test_a_message_that_can_never_succeed_goes_aside_with_its_cause_and_its_neig
     assert json.loads(letter["MessageBody"])["repository_id"] == "b"
     attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert attributes == {"code": "gone", "cause": "The repository is gone.", "worker": "test"}
+
+
+def test_a_cause_that_sqs_would_refuse_is_made_sendable() -> None:
+    queues = Queues()
+    handle, _ = failing({"a": TerminalError("odd_path", "bad\x00 name \udcff, good \U0001f600")})
+    assert work([record("a")], handle, queues) == []
+    assert queues.sent[0]["MessageAttributes"]["cause"]["StringValue"] == "bad? name ?, good \U0001f600"
+
+
+def test_neither_log_nor_dead_letter_quotes_input_that_did_not_validate(caplog: pytest.LogCaptureFixture) -> None:
+    class Size(BaseModel):
+        number: int
+
+    async def handle(message: SyncRepository, _: Deadline) -> None:
+        try:
+            Size.model_validate({"number": SECRET})
+        except ValidationError as error:
+            raise ValueError(message.repository_id) from error
+
+    async def strict(*_: object) -> None:
+        Size.model_validate({"number": SECRET})
+
+    queues = Queues()
+    work([record("a")], handle, queues)
+    work([record("b", receives=MAX_RECEIVES)], strict, queues)
+    written = repr([(vars(entry), logging.Formatter().format(entry)) for entry in caplog.records]) + repr(queues.sent)
+    assert "int_parsing at number" in written
+    assert SECRET not in written
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", '{"kind": "unknown"}', '{"kind": "repository.sync"}'])

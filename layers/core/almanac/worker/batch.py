@@ -5,6 +5,7 @@ succeed later becomes visible again after a growing pause. A worker that dies mi
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic, time
@@ -16,10 +17,12 @@ from almanac import runtime
 from almanac.aws.clients import Clients
 from almanac.errors import TerminalError
 from almanac.events import Event
-from almanac.observability import bind_correlation_id, emit, log, log_failure
+from almanac.observability import bind_correlation_id, emit, log, log_failure, without_input
 
 MAX_RECEIVES = 4
 _PAUSE_SECONDS = 5
+# What SQS refuses in a text: a cause may quote a path of any bytes.
+_UNSENDABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Message = TypeVar("Message", bound=Event)
 Response = dict[str, list[dict[str, str]]]
@@ -93,7 +96,7 @@ class Worker(Generic[Message]):
             if _receives(record) < MAX_RECEIVES:
                 await self._postpone(record, clients)
                 return False
-            await self._give_up(record, message, "attempts_exhausted", f"{type(error).__name__}: {error}", clients)
+            await self._give_up(record, message, "attempts_exhausted", _cause(error), clients)
         return True
 
     async def _give_up(self, record: dict[str, Any], message: Message, code: str, cause: str, clients: Clients) -> None:
@@ -104,7 +107,7 @@ class Worker(Generic[Message]):
     async def _dead_letter(self, record: dict[str, Any], code: str, cause: str, clients: Clients) -> None:
         log("error", "message given up", worker=self.name, code=code, message_id=record["messageId"])
         emit({"DeadLettered": (1, "Count")}, worker=self.name)
-        attributes = {"code": code, "cause": cause[:1000] or "unknown", "worker": self.name}
+        attributes = {"code": code, "cause": _UNSENDABLE.sub("?", cause[:1000]) or "unknown", "worker": self.name}
         sqs = await clients.get("sqs")
         await sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
@@ -126,6 +129,11 @@ class Worker(Generic[Message]):
         sent = int(record.get("attributes", {}).get("SentTimestamp", 0)) / 1000
         if sent:
             emit({"QueueLag": (max(0.0, time() - sent) * 1000, "Milliseconds")}, worker=self.name)
+
+
+def _cause(error: Exception) -> str:
+    shown = without_input(error)
+    return f"{type(shown).__name__}: {shown}"
 
 
 def _receives(record: dict[str, Any]) -> int:
