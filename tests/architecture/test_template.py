@@ -1,5 +1,7 @@
 """The template keeps its promises about queues, functions and variables."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -67,6 +69,20 @@ def test_no_statement_allows_every_action(function: str) -> None:
         for statement in policy["Statement"]:
             if "Action" in statement:
                 assert not [action for action in statement["Action"] if action.endswith("*")]
+
+
+def test_every_alarm_is_heard_where_there_is_somebody_to_hear_it() -> None:
+    for name, alarm in resources(TEMPLATE, "AWS::CloudWatch::Alarm").items():
+        heard = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+        assert alarm["AlarmActions"] == heard, name
+
+
+def test_a_line_of_the_access_log_is_json() -> None:
+    (stage,) = resources(TEMPLATE, "AWS::ApiGatewayV2::Stage").values()
+    written = re.sub(r"\$context(\.\w+)+", "-", stage["AccessLogSettings"]["Format"])
+    assert set(json.loads(written).values()) == {"-"}
+    # API Gateway puts this one between quotation marks of its own.
+    assert "messageString" not in stage["AccessLogSettings"]["Format"]
 
 
 def test_every_variable_of_a_function_is_a_setting() -> None:
