@@ -4,9 +4,9 @@ import asyncio
 import time
 from types import ModuleType
 
-from almanac.aws import outbox
+from almanac.aws import keys, outbox
 from almanac.errors import RetryableError, TerminalError
-from almanac.events import IndexSources, SourcesFailed
+from almanac.events import BatchOrigin, IndexSources, SourcesFailed
 from almanac.index.sources import SourceBatch
 from almanac.observability import emit, log
 from almanac.worker.batch import Deadline
@@ -17,10 +17,16 @@ _RESERVE_SECONDS = 20
 
 
 async def index(message: IndexSources, deadline: Deadline) -> None:
-    """Index one batch. Raises `TerminalError` when it is gone or unreadable, `RetryableError` near the deadline."""
+    """Index one batch; nothing is left to do for one that its owner waits for no more.
+
+    Raises `TerminalError` when it is gone or unreadable, `RetryableError` near the deadline.
+    """
     began = time.perf_counter()
     # The first batch imports numpy and the chunker: in a thread, while the store answers.
-    ingest, batch = await asyncio.gather(asyncio.to_thread(_load), _read(message.batch_key))
+    ingest, batch = await asyncio.gather(asyncio.to_thread(_load), _read(message))
+    if batch is None:
+        log("info", "batch was settled before", key=message.batch_key)
+        return
 
     def check() -> None:
         if deadline.remaining() < _RESERVE_SECONDS:
@@ -62,11 +68,24 @@ def _load() -> ModuleType:
     return ingest
 
 
-async def _read(key: str) -> SourceBatch:
+async def _read(message: IndexSources) -> SourceBatch | None:
+    key = message.batch_key
     body = await wiring.blobs().get(key)
     if body is None:
+        if await _is_settled(message):
+            return None
         raise TerminalError("batch_missing", f"the batch {key} is not in the bucket")
     try:
         return SourceBatch.decode(body)
     except ValueError as error:
         raise TerminalError("batch_unreadable", f"the batch {key} cannot be read") from error
+
+
+async def _is_settled(message: IndexSources) -> bool:
+    """Tell whether the owner has its answer: it then removes the batch, and queues deliver some messages twice."""
+    tenant_id, origin = message.tenant_id, message.origin
+    if isinstance(origin, BatchOrigin):
+        key = keys.sync_batch(tenant_id, origin.repository_id, origin.run, origin.batch)
+        return await wiring.table().get(key) is None
+    item = await wiring.table().get(keys.message(tenant_id, origin.message_id))
+    return item is None or item["version"] != origin.version

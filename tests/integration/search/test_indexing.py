@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from almanac.aws import keys
 from almanac.aws.blobs import Blobs
-from almanac.aws.table import Table
+from almanac.aws.table import Put, Table
 from almanac.embeddings.cache import VectorCache
 from almanac.embeddings.testing import HashEmbedder
+from almanac.events import MessageOrigin
+from almanac.ids import new_id
 from almanac.index.sources import SourceRef
 from search import wiring
 from tests.integration.search.world import SLUG, World, blobs, run
@@ -28,14 +31,32 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def test_a_batch_is_announced_once_however_often_it_is_delivered(world: World) -> None:
+def test_a_batch_is_indexed_once_and_announced_alike_however_often_it_is_delivered(world: World) -> None:
     event = world.index(world.message("one", "elephants"), world.message("two", "giraffes"))
     assert [(e["kind"], e["chunks"], e["embedded"]) for e in world.announced()] == [("sources.indexed", 2, 2)]
     for _ in range(3):
         redeliver(world, event)
-    assert len(world.announced()) == 1
+    assert {(e["kind"], e["origin"]["batch"], e["chunks"]) for e in world.announced()} == {("sources.indexed", 1, 2)}
     assert len(world.segments()) == 1
     assert len(world.search("elephants")) == 2
+
+
+def test_an_answer_that_was_lost_is_given_again(world: World) -> None:
+    event = world.index(world.message("one", "elephants"))
+    assert len(world.announced()) == 1
+    world.events.clear()
+    redeliver(world, event)
+    assert [e["kind"] for e in world.announced()] == ["sources.indexed"]
+
+
+def test_a_batch_that_comes_again_after_its_owner_removed_it_is_no_dead_letter(world: World) -> None:
+    batch = world.index(world.message("one", "elephants"))
+    run(blobs().delete([batch.batch_key]))
+    redeliver(world, batch)
+    origin = MessageOrigin(message_id=new_id("msg"), version=1)
+    redeliver(world, batch.model_copy(update={"origin": origin}))
+    assert world.stack.dead_letters("Embedding") == []
+    assert len(world.search("elephants")) == 1
 
 
 def test_equal_batches_of_two_origins_are_both_announced(world: World) -> None:
@@ -96,13 +117,14 @@ def test_killed_at_any_step_the_next_delivery_finishes(
             world.stack.deliver("Embedding")
     redeliver(world, event)
     redeliver(world, event)
-    assert [e["kind"] for e in world.announced()] == ["sources.indexed"]
+    assert {e["kind"] for e in world.announced()} == {"sources.indexed"}
     assert sorted(hit["title"] for hit in world.search("elephants")) == ["one", "two"]
     assert len(world.segments()) == 1
 
 
 def test_poison_goes_to_the_dead_letters_with_its_cause_and_its_neighbours_succeed(world: World) -> None:
     missing = world.send(world.message("one", "elephants"))
+    world.write(Put({**keys.sync_batch(world.tenant, world.repository, 1, 1).as_dict(), "batch": 1}))
     run(blobs().delete([missing.batch_key]))
     unreadable = world.send(world.message("two", "giraffes"))
     run(blobs().put(unreadable.batch_key, b"not gzip"))

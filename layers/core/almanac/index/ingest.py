@@ -53,7 +53,8 @@ async def index_batch(
     """Make a batch searchable and announce it with `SourcesIndexed`, in one transaction.
 
     Killed at any point, it can be run again: vectors come from the cache, an object put twice is one object, and the
-    transaction happens once. `check` is called between steps of a few seconds and may raise to stop.
+    transaction happens once; after that a repetition only announces it again. `check` is called between steps of a
+    few seconds and may raise to stop.
 
     A source without text is recorded all the same, since it replaces its earlier versions.
     """
@@ -84,7 +85,9 @@ async def index_batch(
     try:
         await table.transact([manifest.append(entry), done])
     except ConditionFailed:
+        # Said again: whoever has this batch sent once more may wait for an answer that was lost.
         log("info", "segment was appended before", segment=name)
+        await table.write(done)
     return indexed
 
 
