@@ -1,5 +1,7 @@
 """What the index says of messages, kept where their readers see it."""
 
+from typing import Any
+
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import ConditionFailed, Update
@@ -18,7 +20,7 @@ async def message_indexed(dependencies: Dependencies, event: SourcesIndexed, ori
 
 
 async def message_failed(dependencies: Dependencies, event: SourcesFailed, origin: MessageOrigin) -> None:
-    """Show that a version of a message will not be searchable, and why."""
+    """Show that a version of a message will not be searchable, and why; one that is searchable already stays so."""
     # What an unexpected error says of itself is for the log, not for people.
     cause = _INTERNAL if event.code == "attempts_exhausted" else event.cause
     state = Indexed(state=IndexedState.FAILED, at=now(), code=event.code, cause=cause)
@@ -27,15 +29,20 @@ async def message_failed(dependencies: Dependencies, event: SourcesFailed, origi
 
 async def _show(dependencies: Dependencies, tenant_id: str, origin: MessageOrigin, state: Indexed) -> None:
     """Write the state of the version, or remove its objects when it is superseded or gone."""
+    condition, values = "#version = :version", dict[str, Any]({":version": origin.version})
+    if state.state is IndexedState.FAILED:
+        condition, values = f"{condition} AND #indexed.#state <> :indexed", {**values, ":indexed": IndexedState.INDEXED}
     update = Update(
         keys.message(tenant_id, origin.message_id),
         set={"indexed": state.model_dump(exclude_none=True)},
-        condition="#version = :version",
-        values={":version": origin.version},
+        condition=condition,
+        values=values,
     )
     try:
         await dependencies.table.write(update)
-    except ConditionFailed:
+    except ConditionFailed as refused:
+        if refused.item is not None and refused.item["version"] == origin.version:
+            return
         await remove_version(dependencies.blobs, tenant_id, origin.message_id, origin.version)
 
 

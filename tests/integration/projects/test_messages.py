@@ -250,6 +250,16 @@ def test_what_an_error_of_ours_says_of_itself_is_not_shown(work: Workspace) -> N
     assert "arn:" not in indexed["cause"]
 
 
+def test_a_failure_that_is_told_late_does_not_hide_that_a_message_is_searchable(work: Workspace) -> None:
+    message = work.message(work.checkpoint(), content="x" * 400_000)
+    origin = MessageOrigin(message_id=message, version=1)
+    common = {"tenant_id": work.tenant, "correlation_id": "c", "origin": origin}
+    work.work(SourcesIndexed(**common, chunks=1, embedded=1))
+    work.work(SourcesFailed(**common, code="attempts_exhausted", cause="killed after its last step"))
+    shown = work.call("GET", f"/messages/{message}").json
+    assert (shown["indexed"]["state"], len(shown["content"])) == ("indexed", 400_000)
+
+
 def test_a_deleted_message_is_gone_from_search_before_anything_else_runs(work: Workspace) -> None:
     message = work.message(work.checkpoint(), LARGE)
     work.settle()
