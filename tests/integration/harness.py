@@ -58,14 +58,17 @@ def aws(service: str, endpoint: str) -> Any:
     return cast("Any", boto3).client(service, endpoint_url=endpoint, region_name="us-east-1")
 
 
+def create_table(dynamodb: Any) -> None:
+    """Make the template's table, empty."""
+    ((_, table),) = resources(load(), "AWS::DynamoDB::Table").items()
+    supported = {"AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"}
+    dynamodb.create_table(TableName="almanac", **{name: table[name] for name in supported})
+
+
 def create_resources(endpoint: str) -> dict[str, str]:
     """Make the template's table, bucket, key and queues on an empty store; returns the functions' environment."""
     template = load()
-    ((_, table),) = resources(template, "AWS::DynamoDB::Table").items()
-    supported = {"AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"}
-    aws("dynamodb", endpoint).create_table(
-        TableName="almanac", **{name: value for name, value in table.items() if name in supported}
-    )
+    create_table(aws("dynamodb", endpoint))
     aws("s3", endpoint).create_bucket(Bucket="almanac")
     key = aws("kms", endpoint).create_key()["KeyMetadata"]["KeyId"]
     environment = {
@@ -197,8 +200,8 @@ class Stack:
             found.append({"body": json.loads(message["Body"]), **attributes})
         return found
 
-    def reset(self) -> None:
-        """Empty the queues and the outbox, so that no test inherits another's work."""
+    def discard_messages(self) -> None:
+        """Empty the queues and the outbox: what was asked for is lost."""
         sqs, dynamodb = self.client("sqs"), self.client("dynamodb")
         for name, url in self.environment.items():
             if name.endswith("_QUEUE_URL"):
@@ -206,6 +209,16 @@ class Stack:
                 sqs.create_queue(QueueName=url.rsplit("/", 1)[-1])
         for item in self.outbox():
             dynamodb.delete_item(TableName="almanac", Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def reset(self) -> None:
+        """Empty the table and the queues: no test inherits another's work.
+
+        The store copies its whole table for every transaction, so a table that grew over a run would slow each test.
+        """
+        self.discard_messages()
+        dynamodb = self.client("dynamodb")
+        dynamodb.delete_table(TableName="almanac")
+        create_table(dynamodb)
 
 
 def request_event(

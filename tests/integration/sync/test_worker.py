@@ -189,7 +189,7 @@ def test_a_warm_re_sync_of_an_unchanged_repository_takes_under_a_second(synced: 
 
 def test_a_sync_that_kills_its_workers_rests_until_a_person_asks(synced: Synced) -> None:
     synced.remote.commit({b"a.txt": b"one\n"})
-    synced.stack.reset()
+    synced.stack.discard_messages()
     key = keys.repository(synced.tenant, synced.id)
     runtime.run(Table("almanac", runtime.clients()).write(Update(key, set={"starts": run.MAX_STARTS})))
     runtime.run(sync_worker.work(synced.push_message(), Deadline(time.monotonic() + 60)))
