@@ -69,7 +69,9 @@ class SearchRequest(BaseModel):
         examples=["ada@example.org"],
     )
     since: Moment | None = Field(
-        default=None, description="Only what is as new as this: ISO 8601, or an age in m, h, d, w.", examples=["7d"]
+        default=None,
+        description="Only what is as new as this: ISO 8601, or an age in m, h, d, w. Files carry no time; commits do.",
+        examples=["7d"],
     )
     until: Moment | None = Field(
         default=None,

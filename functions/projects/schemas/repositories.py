@@ -59,9 +59,14 @@ class RepositoryUpdate(Update):
 class Counts(BaseModel):
     """What is searchable of the repository. `skipped` counts files by the reason that they were left out."""
 
+    # No row knows how many chunks it replaced, so this one only grows.
+
     files: int = Field(examples=[120])
     commits: int = Field(examples=[940])
-    chunks: int = Field(examples=[1500])
+    chunks: int = Field(
+        description="Chunks written to the index since the repository was connected, replaced ones included.",
+        examples=[1500],
+    )
     skipped: dict[str, int] = Field(examples=[{"binary": 3, "too_large": 1}])
 
 

@@ -45,7 +45,8 @@ class SourceInfo(BaseModel):
     """What is known of a source besides its text: what filters and citations need.
 
     `container_id` is the repository or checkpoint that owns it: dropping the container or the project hides the source.
-    `occurred_at` is when the author wrote it (commit or message time; for code the time of the cited commit).
+    `occurred_at` is when the author wrote it: the time of a commit or message. Files have none: which commit a file is
+    seen at depends on which pushes were seen, and an index must not.
     """
 
     model_config = ConfigDict(frozen=True)
