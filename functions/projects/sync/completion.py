@@ -32,7 +32,9 @@ from projects.sync.records import (
 MAX_FAILED_SOURCES = 50
 """More than these are no bad files but a run that failed."""
 _SPLIT_BASE, _SPLIT_WIDTH = 100_000, 64
-"""Batch `b` that failed is sent again in parts, numbered from `_SPLIT_BASE + b * _SPLIT_WIDTH`."""
+"""Batch `b` that failed is sent again in parts, numbered from `_SPLIT_BASE + b * _SPLIT_WIDTH`; so are parts of it."""
+_MAX_PARTS = 40
+"""With one more for what is hidden, they fit into a transaction of 100 writes."""
 _ATTEMPTS = 12
 _INTERNAL = "an error of Almanac's own; the next sync tries again"
 
@@ -47,7 +49,7 @@ async def batch_indexed(dependencies: Dependencies, event: SourcesIndexed, *, cl
 
 
 async def batch_failed(dependencies: Dependencies, event: SourcesFailed, *, clock: Clock = time.time) -> None:
-    """Send a failed batch again source by source; a source that fails alone is left out, and named to the user."""
+    """Send a failed batch again in parts, down to its sources; one that fails alone is left out and named."""
     ending = _Ending(dependencies, event, _origin(event), clock)
     # What an unexpected error says of itself is for the log, not for people.
     cause = _INTERNAL if event.code == "attempts_exhausted" else event.cause
@@ -94,7 +96,7 @@ class _Ending:
         await self._dependencies.blobs.delete([self._object])
 
     async def isolate(self, code: str, cause: str) -> None:
-        """Replace a failed batch by one per source, or record the failure of its only source."""
+        """Replace a failed batch by its parts, or record the failure of its only source."""
         if await self._table.get(self._batch) is None:
             return
         body = await self._dependencies.blobs.get(self._object)
@@ -114,7 +116,9 @@ class _Ending:
             await self._fail(failed, code, cause)
 
     async def _split(self, batch: SourceBatch) -> None:
-        parts = [SourceBatch(sources=[source]) for source in batch.sources]
+        size = max(1, -(-len(batch.sources) // _MAX_PARTS))
+        starts = range(0, len(batch.sources), size)
+        parts = [SourceBatch(sources=batch.sources[start : start + size]) for start in starts]
         parts += [SourceBatch(deleted=batch.deleted)] if batch.deleted else []
         writes: list[Write] = [self._taken()]
         for place, part in enumerate(parts):
@@ -204,7 +208,9 @@ class _Ending:
             removed = [] if head else ["head", "main"]
         else:
             removed = []
-        changes |= next_check(repository, now, quiet=run.broken is not None)
+        # Trying once more what failed before is not news: without the pause it would go on like that for ever.
+        repeated = bool(run.failed) and run.heads == repository.heads
+        changes |= next_check(repository, now, quiet=run.broken is not None or repeated)
         changes |= {"last_error": error.model_dump()} if error else {}
         removed += [] if error else ["last_error"]
         writes: list[Write] = [self._repository_update(repository, run, changes, removed), self._closed(now)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from almanac.index.sources import Source, SourceBatch, SourceRef
+from projects.sync import failures
 from projects.sync.objects import Objects
 from projects.sync.plan import (
     MAX_TREES,
@@ -26,6 +27,8 @@ from projects.sync.plan import (
 from projects.sync.sources import MAX_NAMED_FILES, Origin, code_source, commit_source, skipped_because
 
 _MAX_LISTED_FILES = 10 * MAX_NAMED_FILES
+_MAX_GROUP = 16
+"""The versions of one path travel together, so that an edit is one step; a path may have one in each branch, though."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,16 @@ class _Filling:
         )
 
 
-def require_size(objects: Objects, before: Heads, target: Heads) -> None:
-    """Raise `SyncFailed` when the target has more directories than are synced."""
-    states = [trees_of(objects, before)]
-    for _ in differences(states, trees_of(objects, target), objects.tree, max_trees=MAX_TREES):
-        pass
+def require_whole(objects: Objects, before: Heads, target: Heads) -> None:
+    """Raise `SyncFailed` when the target has more directories than are synced, or lacks an object."""
+    try:
+        states = [trees_of(objects, before)]
+        for group in differences(states, trees_of(objects, target), objects.tree, max_trees=MAX_TREES):
+            for difference in group:
+                if difference.after and difference.entry.kind is not EntryKind.SUBMODULE:
+                    objects.require(difference.entry.blob)
+    except KeyError as error:
+        raise failures.incomplete() from error
 
 
 def trees_of(objects: Objects, heads: Heads) -> dict[str, bytes]:
@@ -151,8 +159,8 @@ class Emission:
         padding: list[dict[str, bytes]] = [{}] if self._forced else []
         for group in differences([*states, *padding], trees_of(self._objects, self._origin.heads), self._objects.tree):
             wanted = [d for d in map(self._without_padding, group) if d.differs or self._is_forced(d)]
-            if wanted:
-                yield wanted
+            for start in range(0, len(wanted), _MAX_GROUP):
+                yield wanted[start : start + _MAX_GROUP]
         yield from self._commit_groups()
 
     def _without_padding(self, difference: Difference) -> Difference:

@@ -71,6 +71,15 @@ def branch_not_found(wanted: str, existing: list[str]) -> SyncFailed:
     return SyncFailed("branch_not_found", f"No branch matches '{wanted}'. The repository has: {shown}.")
 
 
+def incomplete() -> SyncFailed:
+    return SyncFailed("corrupt_pack", "The host sent objects that are damaged or incomplete.")
+
+
+def unsupported_objects() -> SyncFailed:
+    cause = "The repository names its objects by SHA-256, which is not supported: only SHA-1 repositories are synced."
+    return SyncFailed("unsupported_object_format", cause)
+
+
 def unfinished(times: int) -> SyncFailed:
     cause = f"The sync was cut off {times} times in a row: the repository is probably too large for one worker."
     return SyncFailed("unfinished", cause)

@@ -1,7 +1,7 @@
 """What a sync does on the network: look at the branches, bring in the objects that are missing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from almanac.observability import log
@@ -9,7 +9,7 @@ from almanac.worker.batch import Deadline
 from projects.model import Provider
 from projects.sync import failures, hosts
 from projects.sync.dependencies import SyncDependencies
-from projects.sync.emit import require_size
+from projects.sync.emit import require_whole
 from projects.sync.objects import Objects
 from projects.sync.packs import Packs
 from projects.sync.records import Repository
@@ -23,16 +23,22 @@ Result = TypeVar("Result")
 
 
 class Fetcher:
-    """One repository's remote, within one invocation."""
+    """One repository's remote, within one invocation. `hold` makes sure of the lease for as long as an upload takes."""
 
     def __init__(
-        self, dependencies: SyncDependencies, tenant_id: str, repository: Repository, deadline: Deadline
+        self,
+        dependencies: SyncDependencies,
+        tenant_id: str,
+        repository: Repository,
+        deadline: Deadline,
+        hold: Callable[[], Awaitable[None]],
     ) -> None:
         self._dependencies = dependencies
         self._tuning = dependencies.tuning
         self._tenant_id = tenant_id
         self._repository = repository
         self._deadline = deadline
+        self._hold = hold
         self._selection = Selection(repository.branch, repository.branch_pattern)
         self.packs = Packs(dependencies.blobs, tenant_id, repository.id, dependencies.cache)
 
@@ -69,10 +75,12 @@ class Fetcher:
         objects = await packs.open()
         try:
             target, name = await self._patiently(lambda: self._receive(credentials, objects))
+            # Nothing incomplete is stored: it would count as known from then on.
+            await asyncio.to_thread(require_whole, objects, self._repository.heads, target.heads)
             if name is not None:
+                await self._hold()
                 await packs.save(name)
                 await packs.tidy(objects)
-            await asyncio.to_thread(require_size, objects, self._repository.heads, target.heads)
         except BaseException:
             objects.close()
             raise

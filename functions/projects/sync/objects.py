@@ -90,6 +90,11 @@ class Objects:
         """Return the bytes of a file; raises `KeyError`."""
         return self._store.get_raw(ObjectID(blob))[1]
 
+    def require(self, name: bytes) -> None:
+        """Raise `KeyError` when an object is not here."""
+        if ObjectID(name) not in self._store:
+            raise KeyError(name)
+
     def incoming(self, limit: int) -> Incoming:
         """Open a place for a pack. It is taken in by `take`, or left to `discard`."""
         return Incoming((self.directory / "incoming").open("w+b"), limit)
@@ -112,9 +117,7 @@ class Objects:
             inspect(pack.file)
             self._add(pack.file)
         except _DAMAGE as error:
-            raise failures.SyncFailed(
-                "corrupt_pack", "The host sent objects that are damaged or incomplete."
-            ) from error
+            raise failures.incomplete() from error
         finally:
             self.discard(pack)
         added = [path for path in self.packs.iterdir() if path not in before and path.suffix == ".pack"]
@@ -143,6 +146,8 @@ class Objects:
                 parsed = self.commit(commit)
             except KeyError:
                 continue  # The remote's own history ends here: it is a shallow clone.
+            except ValueError as error:
+                raise failures.incomplete() from error  # A branch that leads to something else than a commit.
             found.add(commit, parsed.parents, parsed.committed_at)
             todo += parsed.parents
         return found

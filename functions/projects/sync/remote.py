@@ -13,6 +13,7 @@ from projects.sync import failures
 from projects.sync.transport import GuardedClient
 
 MAX_BRANCHES = 100
+_SHA1_DIGITS = 40
 _HEADS = b"refs/heads/"
 _PREFIXES = [b"HEAD", _HEADS]
 
@@ -130,6 +131,8 @@ class _Causes:
 
 
 def _advertised(refs: Mapping[Ref, ObjectID | None], symrefs: Mapping[Ref, Ref]) -> Advertised:
+    if any(tip is not None and len(tip) != _SHA1_DIGITS for tip in refs.values()):
+        raise failures.unsupported_objects()
     branches: dict[str, str] = {}
     for name, tip in refs.items():
         if name.startswith(_HEADS) and tip is not None:

@@ -18,6 +18,7 @@ from projects.sync.dependencies import SyncDependencies
 from projects.sync.emit import Emission, Step
 from projects.sync.fetch import Fetcher
 from projects.sync.objects import Objects
+from projects.sync.packs import forget
 from projects.sync.records import STALE_SECONDS, Repository, Run, error_of
 from projects.sync.remote import Target
 from projects.sync.sources import Origin
@@ -61,6 +62,8 @@ async def sync(dependencies: SyncDependencies, message: SyncRepository, deadline
             log("warning", "lease lost", repository_id=message.repository_id)
         except Exception:
             with suppress(Exception):
+                # Whatever it was, the next try begins with what is stored.
+                await asyncio.to_thread(forget, dependencies.cache, message.tenant_id, message.repository_id)
                 await store.let_go()
             raise
     emit({"Sync": ((perf_counter() - began) * 1000, "Milliseconds")}, worker="sync")
@@ -234,7 +237,7 @@ class _Sync:
         )
 
     def _fetcher(self, repository: Repository) -> Fetcher:
-        return Fetcher(self._dependencies, self._message.tenant_id, repository, self._deadline)
+        return Fetcher(self._dependencies, self._message.tenant_id, repository, self._deadline, self._store.renew)
 
     def _origin(self, repository: Repository, run: Run) -> Origin:
         return Origin(repository.project_id, repository.id, repository.name, run.run, run.heads, run.main)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed, Item, Put, Table, Update, Write
+from almanac.aws.table import Check, ConditionFailed, Item, Put, Table, Update, Write
 from almanac.clock import iso
 from almanac.events import IndexSources, SyncRepository
 from projects.model import Attempt, RepositoryState, SyncError
@@ -70,7 +70,8 @@ class SyncStore:
             now = int(self._clock())
             take = Update(
                 self._key,
-                set={"lease_owner": self._owner, "lease_until": now + LEASE_SECONDS},
+                # Due before long: a worker that is killed here left nothing else that somebody would come for.
+                set={"lease_owner": self._owner, "lease_until": now + LEASE_SECONDS, **due(now + STALE_SECONDS)},
                 add=add,
                 condition=f"attribute_exists(#pk) AND {_NOT_DELETING} AND "
                 "(attribute_not_exists(#lease_owner) OR #lease_until < :now)",
@@ -82,6 +83,8 @@ class SyncStore:
                 holder = failed.item
             if holder is None or holder["state"] == RepositoryState.DELETING.value:
                 raise Gone
+            if holder.get("lease_owner") == self._owner:
+                return Repository.from_item(holder)  # The answer to our write was lost, and the client repeated it.
             if not counted or await self._count_with(holder):
                 return None
         return None
@@ -185,7 +188,7 @@ class SyncStore:
 
     async def resume(self, run: Run) -> None:
         """Take over a run that another worker began; whatever that one still writes is refused from here on."""
-        await self._transact([self._run_update(run, {"owner": self._owner}, owned=False)])
+        await self._transact([self._lease(), self._run_update(run, {"owner": self._owner}, owned=False)])
 
     async def add_step(self, run: Run, step: "Step") -> Run:
         """Record a step and, when it has a batch, send that to be indexed: all or nothing. Raises `LeaseLost`."""
@@ -230,7 +233,7 @@ class SyncStore:
 
     async def abandon(self, run: Run) -> None:
         """Close a run that will not end; its target stays among the attempted ones."""
-        await self._transact([self._run_update(run, {"done": True}, owned=False)])
+        await self._transact([self._lease(), self._run_update(run, {"done": True}, owned=False)])
 
     def sync_message(self, reason: str) -> Put:
         return outbox.message(
@@ -247,6 +250,13 @@ class SyncStore:
     async def go_again(self) -> None:
         """Give the lease back and ask for another look."""
         await self._transact([self._release(), self.sync_message("requested")])
+
+    def _lease(self) -> Check:
+        return Check(
+            self._key,
+            condition=f"#lease_owner = :owner AND {_NOT_DELETING}",
+            values={":owner": self._owner, **_DELETING},
+        )
 
     def _release(self, changes: Mapping[str, Any] | None = None) -> Update:
         return Update(

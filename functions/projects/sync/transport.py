@@ -71,7 +71,7 @@ class GuardedClient(AbstractHttpGitClient):
         self._base = url.rstrip("/") + "/"
         self._handles: list[socket.socket] = []
         self._answers: list[Any] = []
-        self._pool = urllib3.PoolManager(headers={"User-Agent": USER_AGENT})
+        self._pool = urllib3.PoolManager(headers={"User-Agent": USER_AGENT}, maxsize=4)
         self._pool.pool_classes_by_scheme = {"http": self._plain_pool(), "https": self._tls_pool()}
         self.expired = False
 
