@@ -108,6 +108,7 @@ def test_bad_input_names_the_field(stack: Stack) -> None:
     tenant = stack.tenant()
     for body, field in (
         ({"scope": "read"}, "body.name"),
+        ({"name": "a\0b", "scope": "read"}, "body.name"),
         ({"name": "  ", "scope": "read"}, "body.name"),
         ({"name": "x" * 101, "scope": "read"}, "body.name"),
         ({"name": "x", "scope": "root"}, "body.scope"),

@@ -95,7 +95,9 @@ def test_no_answer_repeats_more_than_a_little_of_what_was_sent(handler: Handler)
     assert len(long.text) < 2_000
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/things", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/things/", 404), ("DELETE", "/things", 405)]
+)
 def test_an_address_that_is_none_is_a_problem_too(handler: Handler, method: str, path: str, status: int) -> None:
     answer = call(handler, method, path)
     assert (answer.status, answer.json["status"]) == (status, status)

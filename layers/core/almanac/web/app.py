@@ -45,6 +45,8 @@ def create_app(title: str, description: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # An address has one spelling; a redirect would also lead to whatever host the caller named.
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
