@@ -16,10 +16,15 @@ _RESERVE_SECONDS = 20
 """Left for the last step of embedding, the segment and the transaction. The vectors so far are in the cache."""
 
 
+class _OutOfTime(Exception):
+    """The deadline is near, and something was done."""
+
+
 async def index(message: IndexSources, deadline: Deadline) -> None:
     """Index one batch; nothing is left to do for one that its owner waits for no more.
 
-    Raises `TerminalError` when it is gone or unreadable, `RetryableError` near the deadline.
+    Near the deadline another message goes on from the vectors that are in the cache.
+    Raises `TerminalError` when it is gone or unreadable, `RetryableError` when there was no time to begin.
     """
     began = time.perf_counter()
     # The first batch imports numpy and the chunker: in a thread, while the store answers.
@@ -28,13 +33,19 @@ async def index(message: IndexSources, deadline: Deadline) -> None:
         log("info", "batch was settled before", key=message.batch_key)
         return
 
-    def check() -> None:
+    def check(embedded: int) -> None:
         if deadline.remaining() < _RESERVE_SECONDS:
-            raise RetryableError("the batch did not fit into this invocation; the next one goes on from its vectors")
+            raise _OutOfTime if embedded else RetryableError("no time was left to begin in")
 
-    indexed = await ingest.index_batch(
-        batch, message, table=wiring.table(), blobs=wiring.blobs(), embedder=wiring.embedder(), check=check
-    )
+    try:
+        indexed = await ingest.index_batch(
+            batch, message, table=wiring.table(), blobs=wiring.blobs(), embedder=wiring.embedder(), check=check
+        )
+    except _OutOfTime:
+        # Work that goes on is no failure: it must not use up the receives of its message.
+        log("info", "batch continues in the next message", key=message.batch_key)
+        await wiring.table().write(outbox.message(message))
+        return
     milliseconds = (time.perf_counter() - began) * 1000
     log("info", "batch indexed", chunks=indexed.chunks, embedded=indexed.embedded, milliseconds=round(milliseconds, 1))
     emit(

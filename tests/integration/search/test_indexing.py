@@ -12,7 +12,9 @@ from almanac.embeddings.cache import VectorCache
 from almanac.embeddings.testing import HashEmbedder
 from almanac.events import MessageOrigin
 from almanac.ids import new_id
+from almanac.index import ingest
 from almanac.index.sources import SourceRef
+from almanac.worker.batch import Deadline
 from search import wiring
 from tests.integration.search.world import SLUG, World, blobs, run
 
@@ -162,6 +164,23 @@ def test_near_the_deadline_the_worker_stops_and_the_next_delivery_goes_on(world:
     assert (embedded, world.announced()) == ([], [])
     world.work()
     assert len(world.search("elephants")) == 5
+
+
+def test_a_batch_longer_than_its_invocations_uses_up_no_receives(
+    world: World, embedded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "_TEXTS_PER_STEP", 1)
+    affordable = 0
+    monkeypatch.setattr(Deadline, "remaining", lambda self: 60 if len(embedded) < affordable else 1)
+    world.send(*(world.message(f"m{number}", f"elephant {number}") for number in range(7)))
+    while affordable < 7:
+        assert world.announced() == []
+        affordable += 1
+        world.work()
+    assert [event["embedded"] for event in world.announced()] == [1]
+    assert len(embedded) == 7
+    assert len(world.search("elephant")) == 7
+    assert world.stack.dead_letters("Embedding") == []
 
 
 def test_only_one_version_of_a_source_in_a_batch_counts(world: World) -> None:

@@ -48,13 +48,13 @@ async def index_batch(
     table: Table,
     blobs: Blobs,
     embedder: Embedder,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[int], None] = lambda _: None,
 ) -> Indexed:
     """Make a batch searchable and announce it with `SourcesIndexed`, in one transaction.
 
     Killed at any point, it can be run again: vectors come from the cache, an object put twice is one object, and the
     transaction happens once; after that a repetition only announces it again. `check` is called between steps of a
-    few seconds and may raise to stop.
+    few seconds with the number of texts embedded so far, and may raise to stop.
 
     A source without text is recorded all the same, since it replaces its earlier versions.
     """
@@ -118,13 +118,13 @@ def _chunk(sources: Iterable[Source]) -> _Chunked:
 
 
 async def _embed(
-    service: EmbeddingService, texts: list[str], dimensions: int, check: Callable[[], None]
+    service: EmbeddingService, texts: list[str], dimensions: int, check: Callable[[int], None]
 ) -> tuple["Codes", int]:
     import numpy as np
 
     parts, count = [np.empty((0, dimensions), np.int8)], 0
     for start in range(0, len(texts), _TEXTS_PER_STEP):
-        check()
+        check(count)
         codes, embedded = await service.embed(texts[start : start + _TEXTS_PER_STEP])
         parts.append(codes)
         count += embedded
