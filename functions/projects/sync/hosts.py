@@ -16,6 +16,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_URL = 2048
 _PRIVATE_SUFFIXES = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "test", "invalid")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+# Not for the public, whatever this Python's tables say: protocol assignments (a cloud's metadata service among them),
+# documentation, retired relays, segment routing, local translation, and another cloud's host agent.
+_RESERVED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20", "5f00::/16", "64:ff9b:1::/48")
+)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -65,6 +71,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.is_site_local or int(address) >> 32 == 0:
             return False
+    if any(address in network for network in _RESERVED if network.version == address.version):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

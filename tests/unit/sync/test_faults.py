@@ -211,6 +211,12 @@ def test_a_branch_that_leads_to_no_commit_is_a_failure_with_a_cause(synced: Sync
     assert (item["state"], item["last_error"]["code"]) == ("failed", "corrupt_pack")
 
 
+def test_a_proxy_of_the_environment_is_not_asked(synced: Synced, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert synced.sync()["state"] == "synced"
+
+
 def test_a_sha256_repository_is_a_failure_with_a_cause(world: World, host: GitServer) -> None:
     path = host.directory / "sha256.git"
     subprocess.run(
