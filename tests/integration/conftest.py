@@ -6,6 +6,7 @@ import pytest
 
 from almanac import runtime
 from tests.integration.harness import Stack, create_resources
+from tests.support.roles import enforced
 from tests.support.store import CREDENTIALS, serve
 
 
@@ -27,9 +28,23 @@ def _session_stack() -> Iterator[Stack]:
         runtime.loop().close()
 
 
+@pytest.fixture(scope="session")
+def _refused(_session_stack: Stack) -> Iterator[list[str]]:
+    with enforced() as refused:
+        yield refused
+
+
 @pytest.fixture
-def stack(_session_stack: Stack) -> Iterator[Stack]:
-    """Return the stack with empty queues."""
+def refused(_refused: list[str]) -> list[str]:
+    """Return what the functions' roles refused so far in the test; it fails unless it takes these out."""
+    _refused.clear()
+    return _refused
+
+
+@pytest.fixture
+def stack(_session_stack: Stack, refused: list[str]) -> Iterator[Stack]:
+    """Return the stack with empty queues, and every function held to its role in the template."""
     _session_stack.invoked.clear()
     yield _session_stack
     _session_stack.reset()
+    assert not refused
