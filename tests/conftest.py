@@ -1,4 +1,6 @@
-"""What every test stands under: no test may hold the event loop for longer than production would tolerate."""
+"""What every test stands under: no provider over the network, and no longer hold of the event loop than production
+would tolerate.
+"""
 
 import gc
 import time
@@ -7,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from almanac.embeddings import base
 from almanac.loop_watch import THRESHOLD_SECONDS, Blocked, LoopWatch
 
 MARKER = "blocks_the_loop(reason): the test holds the event loop on purpose"
@@ -14,6 +17,13 @@ MARKER = "blocks_the_loop(reason): the test holds the event loop on purpose"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_embedding_provider_over_the_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "ALLOW_NETWORK", False)
+        yield
 
 
 @dataclass
