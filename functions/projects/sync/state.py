@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import Check, ConditionFailed, Item, Put, Table, Update, Write
+from almanac.aws.table import ConditionFailed, Item, Put, Table, Update, Write
 from almanac.clock import iso
 from almanac.events import IndexSources, SyncRepository
 from projects.model import Attempt, RepositoryState, SyncError
@@ -188,7 +188,7 @@ class SyncStore:
 
     async def resume(self, run: Run) -> None:
         """Take over a run that another worker began; whatever that one still writes is refused from here on."""
-        await self._transact([self._lease(), self._run_update(run, {"owner": self._owner}, owned=False)])
+        await self._transact([self._renewal(), self._run_update(run, {"owner": self._owner}, owned=False)])
 
     async def add_step(self, run: Run, step: "Step") -> Run:
         """Record a step and, when it has a batch, send that to be indexed: all or nothing. Raises `LeaseLost`."""
@@ -233,7 +233,7 @@ class SyncStore:
 
     async def abandon(self, run: Run) -> None:
         """Close a run that will not end; its target stays among the attempted ones."""
-        await self._transact([self._lease(), self._run_update(run, {"done": True}, owned=False)])
+        await self._transact([self._renewal(), self._run_update(run, {"done": True}, owned=False)])
 
     def sync_message(self, reason: str) -> Put:
         return outbox.message(
@@ -251,9 +251,10 @@ class SyncStore:
         """Give the lease back and ask for another look."""
         await self._transact([self._release(), self.sync_message("requested")])
 
-    def _lease(self) -> Check:
-        return Check(
+    def _renewal(self) -> Update:
+        return Update(
             self._key,
+            set={"lease_until": int(self._clock()) + LEASE_SECONDS},
             condition=f"#lease_owner = :owner AND {_NOT_DELETING}",
             values={":owner": self._owner, **_DELETING},
         )
