@@ -1,7 +1,6 @@
 """Filters: what they let through is what a plain reading of them says."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -104,11 +103,10 @@ def test_a_bad_set_is_refused_with_a_reason() -> None:
         compile_glob("[z-a]")
 
 
-def test_no_glob_takes_long() -> None:
-    began = time.perf_counter()
-    compile_glob("*a" * 30 + "b").fullmatch("a" * 500)
-    compile_glob("**/a/" * 30 + "b").fullmatch("a/" * 300 + "a")
-    assert time.perf_counter() - began < 0.5
+def test_no_glob_backtracks_without_end() -> None:
+    # With backtracking, either would outlast the run.
+    assert not compile_glob("*a" * 30 + "b").fullmatch("a" * 500)
+    assert not compile_glob("**/a/" * 30 + "b").fullmatch("a/" * 300 + "a")
 
 
 def test_times_are_compared_exactly_and_across_zones() -> None:
