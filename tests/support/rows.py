@@ -16,11 +16,14 @@ Row = tuple[str, str, tuple[str, ...], str]
 
 
 async def visible(tenant: str, table: Table, blobs: Blobs) -> list[Row]:
-    """Return the visible rows of a tenant. No version of a source may be there twice."""
+    """Return the visible rows of a tenant.
+
+    A batch that was split and sent again leaves one version of a source in two segments. One of them is shown, so it
+    must not matter which.
+    """
     state = await Manifest(table, tenant, HashEmbedder.slug).read()
     newest: dict[str, int] = dict(state.tombstones)
     found: dict[tuple[str, int], list[Row]] = {}
-    seen: set[tuple[str, int]] = set()
     for name in sorted(state.segments):
         body = await blobs.get(keys.segment_object(tenant, HashEmbedder.slug, name))
         assert body is not None
@@ -29,12 +32,11 @@ async def visible(tenant: str, table: Table, blobs: Blobs) -> list[Row]:
             newest[ref.source_id] = max(newest.get(ref.source_id, 0), ref.version)
         for place, info in enumerate(segment.sources):
             version = (info.source_id, info.version)
-            assert version not in seen, "a version of a source was indexed twice"
-            seen.add(version)
             newest[info.source_id] = max(newest.get(info.source_id, 0), info.version)
-            found[version] = [_row(info, row.text) for row in segment.rows if row.source == place]
-    shown = (rows for (name, version), rows in found.items() if _shows(state, newest, name, version))
-    return [row for rows in shown for row in rows]
+            rows = [_row(info, row.text) for row in segment.rows if row.source == place]
+            assert found.setdefault(version, rows) == rows, "two segments disagree about one version of a source"
+    shown = (kept for (name, version), kept in found.items() if _shows(state, newest, name, version))
+    return [row for kept in shown for row in kept]
 
 
 def _shows(state: ManifestState, newest: Mapping[str, int], source_id: str, version: int) -> bool:
