@@ -10,14 +10,13 @@ from almanac.index.manifest import Manifest
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The stores. `model_slug` names the index that deletes are written into."""
+    """The stores."""
 
     table: Table
     blobs: Blobs
-    model_slug: str
 
     def manifest(self, tenant_id: str) -> Manifest:
-        return Manifest(self.table, tenant_id, self.model_slug)
+        return Manifest(self.table, tenant_id)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from almanac import runtime
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
-from almanac.embeddings.base import slug_of
 from almanac.events import RepositoryChanged, SyncRepository, sync_event
 from almanac.settings import (
     BucketSettings,
@@ -36,7 +35,6 @@ def dependencies() -> SyncDependencies:
     return SyncDependencies(
         table=Table(settings.table, clients),
         blobs=Blobs(settings.bucket, clients),
-        model_slug=slug_of(settings.embedding_model),
         secrets=Secrets(settings.key_id, clients),
         allow_private_hosts=settings.allow_private_hosts,
         cache=cache_root(Path(tempfile.gettempdir()) / "almanac-git"),

@@ -6,7 +6,6 @@ from almanac import runtime
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
-from almanac.embeddings.base import slug_of
 from almanac.settings import (
     BucketSettings,
     EmbeddingSettings,
@@ -36,9 +35,7 @@ class ApiSettings(WorkerSettings, EncryptionSettings, GitSettings, PublicUrlSett
 def worker_dependencies() -> Dependencies:
     settings = WorkerSettings.load()
     clients = runtime.clients()
-    return Dependencies(
-        Table(settings.table, clients), Blobs(settings.bucket, clients), slug_of(settings.embedding_model)
-    )
+    return Dependencies(Table(settings.table, clients), Blobs(settings.bucket, clients))
 
 
 @cache
@@ -48,7 +45,6 @@ def dependencies() -> ApiDependencies:
     return ApiDependencies(
         table=Table(settings.table, clients),
         blobs=Blobs(settings.bucket, clients),
-        model_slug=slug_of(settings.embedding_model),
         secrets=Secrets(settings.key_id, clients),
         public_url=settings.public_url.rstrip("/"),
         allow_private_hosts=settings.allow_private_hosts,

@@ -21,11 +21,11 @@ async def visible(tenant: str, table: Table, blobs: Blobs) -> list[Row]:
     A batch that was split and sent again leaves one version of a source in two segments. One of them is shown, so it
     must not matter which.
     """
-    state = await Manifest(table, tenant, HashEmbedder.slug).read()
-    newest: dict[str, int] = dict(state.tombstones)
+    state = await Manifest(table, tenant).read()
+    newest: dict[str, int] = dict(state.erased)
     found: dict[tuple[str, int], list[Row]] = {}
-    for name in sorted(state.segments):
-        body = await blobs.get(keys.segment_object(tenant, HashEmbedder.slug, name))
+    for name in sorted(state.segments(HashEmbedder.slug)):
+        body = await blobs.get(keys.part_object(tenant, HashEmbedder.slug, name))
         assert body is not None
         segment = decode(body, key=name, sha256=name, model=model_of(HashEmbedder()))
         for ref in segment.tombstones:
@@ -40,7 +40,7 @@ async def visible(tenant: str, table: Table, blobs: Blobs) -> list[Row]:
 
 
 def _shows(state: ManifestState, newest: Mapping[str, int], source_id: str, version: int) -> bool:
-    return newest[source_id] == version and state.tombstones.get(source_id, 0) < version
+    return newest[source_id] == version and state.erased.get(source_id, 0) < version
 
 
 def _row(info: SourceInfo, text: str) -> Row:

@@ -199,7 +199,7 @@ def test_the_manifest_tells_what_a_segment_holds(world: World) -> None:
     state = run(world.manifest.read())
     (entry,) = state.segments.values()
     (key,) = world.segments()
-    assert key == f"tenants/{world.tenant}/index/{SLUG}/segments/{entry.sha256}"
+    assert key == f"tenants/{world.tenant}/index/{SLUG}/parts/{entry.sha256}"
     assert (entry.rows, entry.size) == (1, len(run(blobs().get(key))))
     assert entry.fingerprint == wiring.embedder().fingerprint
 

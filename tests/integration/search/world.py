@@ -30,7 +30,7 @@ class World:
 
     @property
     def manifest(self) -> Manifest:
-        return Manifest(table(), self.tenant, SLUG)
+        return Manifest(table(), self.tenant)
 
     def code(self, path: str, text: str, *, version: int = 1, **changes: Any) -> Source:
         cited = Citation(

@@ -4,13 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from almanac.aws.table import Put
+from almanac.events import MessageOrigin
 from almanac.index.manifest import (
+    Awaited,
+    Directory,
     Drop,
     Entry,
     Head,
+    IndexInfo,
+    IndexState,
     Manifest,
     ManifestState,
+    PartRef,
     SegmentEntry,
+    Snapshot,
     Tombstones,
     from_item,
     to_item,
@@ -24,10 +31,26 @@ heads = st.builds(
     lambda name, run: Head(name, run, f"commit{run}", "main", {"main": f"commit{run}"}), names, st.integers(1, 3)
 )
 entries: st.SearchStrategy[Entry] = st.one_of(
-    st.builds(lambda name: SegmentEntry(name, rows=1, size=10, fingerprint="f"), names),
+    st.builds(lambda name: SegmentEntry("m", name, rows=1, size=10, fingerprint="f"), names),
     st.builds(Tombstones, st.dictionaries(names, st.integers(1, 4), min_size=1)),
     st.builds(Drop, names),
     heads,
+    st.builds(
+        lambda name, version: Awaited(
+            name, MessageOrigin(message_id=name, version=version), f"k{version}", "chk", name, version, "2026-01-31"
+        ),
+        names,
+        st.just(1),
+    ),
+    st.builds(
+        lambda name: Snapshot(
+            name, 0, 1, "f", PartRef("s", 3, 10), (PartRef("h", 1, 5),), ("d",), {"old": "2026-01-31"}, "2026-01-31"
+        ),
+        names,
+    ),
+    st.just(
+        Directory({"a": IndexInfo("a", "local:a"), "b": IndexInfo("b", "local:b", IndexState.BUILDING, 2, "t")}, 2)
+    ),
 )
 
 
@@ -46,11 +69,11 @@ def test_order_and_repetition_of_entries_do_not_matter(found: list[Entry], data:
 
 @given(entries)
 def test_an_entry_survives_its_item(entry: Entry) -> None:
-    assert from_item(to_item("TENANT#t#INDEX#m#00", entry)) == entry
+    assert from_item(to_item("ten_1", entry)) == entry
 
 
 def test_an_entity_of_a_later_version_is_passed_over() -> None:
-    assert from_item({"pk": "p", "sk": "SNAPSHOT", "entity": "index_snapshot"}) is None
+    assert from_item({"pk": "p", "sk": "SNAPSHOT", "entity": "index_of_tomorrow"}) is None
 
 
 def test_a_source_is_hidden_by_its_tombstone_its_project_or_its_container() -> None:
@@ -62,7 +85,7 @@ def test_a_source_is_hidden_by_its_tombstone_its_project_or_its_container() -> N
 
 
 def test_equal_tombstones_are_one_item_and_many_are_several() -> None:
-    manifest = Manifest(None, "ten_1", "m")  # type: ignore[arg-type]
+    manifest = Manifest(None, "ten_1")  # type: ignore[arg-type]
     refs = [SourceRef(source_id=f"message:{number}", version=1) for number in range(2500)]
     writes = manifest.hide(refs)
     assert writes == manifest.hide([*reversed(refs), refs[0]])

@@ -51,7 +51,6 @@ class World:
         self.dependencies = SyncDependencies(
             table=self.table,
             blobs=self.blobs,
-            model_slug=EMBEDDER.slug,
             secrets=Secrets("key", self.store),
             allow_private_hosts=True,
             cache=self.cache,

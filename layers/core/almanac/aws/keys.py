@@ -130,29 +130,59 @@ def outbox(tenant_id: str, ulid: str) -> Key:
     return Key(f"TENANT#{tenant_id}#OUTBOX", ulid)
 
 
-def index_partition(tenant_id: str, model_slug: str, shard: int = 0) -> str:
-    """The manifest's partition. Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00`."""
-    return f"TENANT#{tenant_id}#INDEX#{model_slug}#{shard:02d}"
+def index_partition(tenant_id: str) -> str:
+    """The manifest of a tenant's indexes. Example: `TENANT#ten_1#INDEX`."""
+    return f"TENANT#{tenant_id}#INDEX"
 
 
-def index_segment(partition: str, sha256: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `LOG#9f86d0...`."""
-    return Key(partition, f"LOG#{sha256}")
+def index_awaiting(tenant_id: str, name: str) -> Key:
+    """Sources that are not embedded yet. Example: `TENANT#ten_1#INDEX` / `AWAITING#msg_1`."""
+    return Key(index_partition(tenant_id), f"AWAITING#{name}")
 
 
-def index_tombstones(partition: str, digest: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `TOMBSTONES#9f86d0...`."""
-    return Key(partition, f"TOMBSTONES#{digest}")
+def index_drop(tenant_id: str, owner_id: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX` / `DROP#prj_1`."""
+    return Key(index_partition(tenant_id), f"DROP#{owner_id}")
 
 
-def index_drop(partition: str, owner_id: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `DROP#prj_1`."""
-    return Key(partition, f"DROP#{owner_id}")
+def index_head(tenant_id: str, repository_id: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX` / `HEAD#rep_1`."""
+    return Key(index_partition(tenant_id), f"HEAD#{repository_id}")
 
 
-def index_head(partition: str, repository_id: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX#local-bge-small-en-v1.5#00` / `HEAD#rep_1`."""
-    return Key(partition, f"HEAD#{repository_id}")
+def index_directory(tenant_id: str) -> Key:
+    """Which indexes there are, and which serves. Example: `TENANT#ten_1#INDEX` / `INDEXES`."""
+    return Key(index_partition(tenant_id), "INDEXES")
+
+
+def index_segment(tenant_id: str, index_id: str, sha256: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX` / `LOG#local-bge-small-en-v1.5#9f86d0...`."""
+    return Key(index_partition(tenant_id), f"LOG#{index_id}#{sha256}")
+
+
+def index_tombstones(tenant_id: str, digest: str) -> Key:
+    """Example: `TENANT#ten_1#INDEX` / `TOMBSTONES#9f86d0...`."""
+    return Key(index_partition(tenant_id), f"TOMBSTONES#{digest}")
+
+
+def index_version(tenant_id: str, index_id: str, shard: int) -> Key:
+    """The snapshot of one shard; sorts last. Example: `TENANT#ten_1#INDEX` / `VERSION#local-bge-small-en-v1.5#00`."""
+    return Key(index_partition(tenant_id), f"VERSION#{index_id}#{shard:02d}")
+
+
+def head_history(tenant_id: str, repository_id: str) -> str:
+    """Partition of the commits that a repository stood at, by time. Example: `TENANT#ten_1#HEADS#rep_1`."""
+    return f"TENANT#{tenant_id}#HEADS#{repository_id}"
+
+
+def past_head(tenant_id: str, repository_id: str, moment: str, run: int) -> Key:
+    """Example: `TENANT#ten_1#HEADS#rep_1` / `2026-01-31T12:00:00.000Z#0000000007`."""
+    return Key(head_history(tenant_id, repository_id), f"{moment}#{run:010d}")
+
+
+def past_commit(tenant_id: str, commit: str, repository_id: str, run: int) -> Key:
+    """Finds a head by its commit. Example: `TENANT#ten_1#COMMITS` / `9fceb02d...#rep_1#0000000007`."""
+    return Key(f"TENANT#{tenant_id}#COMMITS", f"{commit}#{repository_id}#{run:010d}")
 
 
 def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
@@ -170,9 +200,14 @@ def due_outbox() -> str:
     return "DUE#OUTBOX"
 
 
-def segment_object(tenant_id: str, model_slug: str, sha256: str) -> str:
-    """Example: `tenants/ten_1/index/local-bge-small-en-v1.5/segments/9f86d0...`."""
-    return f"tenants/{tenant_id}/index/{model_slug}/segments/{sha256}"
+def index_prefix(tenant_id: str, index_id: str) -> str:
+    """Under it lie the parts of one index. Example: `tenants/ten_1/index/local-bge-small-en-v1.5/parts/`."""
+    return f"tenants/{tenant_id}/index/{index_id}/parts/"
+
+
+def part_object(tenant_id: str, index_id: str, sha256: str) -> str:
+    """Example: `tenants/ten_1/index/local-bge-small-en-v1.5/parts/9f86d0...`."""
+    return f"{index_prefix(tenant_id, index_id)}{sha256}"
 
 
 def pack_prefix(tenant_id: str, repository_id: str) -> str:

@@ -59,8 +59,8 @@ async def index_batch(
     A source without text is recorded all the same, since it replaces its earlier versions.
     """
     tenant_id, slug = event.tenant_id, embedder.slug
-    manifest = Manifest(table, tenant_id, slug)
-    sources = _worthwhile(batch.sources, await manifest.read_hidden())
+    manifest = Manifest(table, tenant_id)
+    sources = _worthwhile(batch.sources, await manifest.read())
     chunked = await asyncio.to_thread(_chunk, sources)
     service = EmbeddingService(embedder, VectorCache(table, tenant_id, embedder))
     vectors, embedded = await _embed(service, chunked.texts, embedder.dimensions, check)
@@ -80,8 +80,8 @@ async def index_batch(
         await table.write(done)
         return indexed
     name, body = await asyncio.to_thread(encode, segment)
-    await blobs.put(keys.segment_object(tenant_id, slug, name), body)
-    entry = SegmentEntry(name, len(segment.rows), len(body), segment.model.fingerprint)
+    await blobs.put(keys.part_object(tenant_id, slug, name), body)
+    entry = SegmentEntry(slug, name, len(segment.rows), len(body), segment.model.fingerprint, origin=event.origin)
     try:
         await table.transact([manifest.append(entry), done])
     except ConditionFailed:

@@ -96,25 +96,23 @@ class Reader:
             raise
 
     async def _grow(self, tenant_id: str, copy: _Copy) -> None:
-        state = await Manifest(self._table, tenant_id, self._slug).read()
-        if copy.engine.segments - state.segments.keys():
+        state = await Manifest(self._table, tenant_id).read()
+        if copy.engine.segments - state.segments(self._slug).keys():
             copy.engine, copy.state = Engine(self._model), ManifestState()
         known = copy.state
-        news = {
-            source: version for source, version in state.tombstones.items() if version > known.tombstones.get(source, 0)
-        }
+        news = {source: version for source, version in state.erased.items() if version > known.erased.get(source, 0)}
         if news:
             copy.engine.hide(Tombstones(news).refs)
         if drops := state.drops - known.drops:
             copy.engine.drop(drops)
         # What is hidden already never has to be loaded, so segments come last.
-        await self._load(tenant_id, copy.engine, sorted(state.segments.keys() - copy.engine.segments))
+        await self._load(tenant_id, copy.engine, sorted(state.segments(self._slug).keys() - copy.engine.segments))
         copy.state = state
 
     async def _load(self, tenant_id: str, engine: Engine, names: list[str]) -> None:
         for start in range(0, len(names), _DOWNLOADS):
             group = names[start : start + _DOWNLOADS]
-            places = [keys.segment_object(tenant_id, self._slug, name) for name in group]
+            places = [keys.part_object(tenant_id, self._slug, name) for name in group]
             bodies = await asyncio.gather(*(self._blobs.get(place) for place in places))
             try:
                 await asyncio.to_thread(_add, engine, list(zip(group, places, bodies, strict=True)))
