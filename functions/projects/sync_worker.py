@@ -73,5 +73,4 @@ def worker() -> Worker[SyncRepository | RepositoryChanged]:
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
-    runtime.loop()
     return worker().handler(event, context)

@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Any
 
-from almanac import runtime
 from almanac.events import (
     DeleteCheckpoint,
     DeleteMessage,
@@ -71,5 +70,4 @@ def worker() -> Worker[ProjectsWork]:
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
-    runtime.loop()
     return worker().handler(event, context)

@@ -1,32 +1,47 @@
-"""Queue entry of the search slice: batches of sources become searchable."""
+"""Queue entry of the search slice: batches of sources become searchable, and indexes are built from one another."""
 
 from functools import cache
 from typing import Any
 
-from almanac import runtime
-from almanac.events import IndexSources, embedding_event
+from almanac.events import BuildIndex, EmbeddingWork, IndexSources, embedding_event
 from almanac.settings import EmbeddingQueueSettings
-from almanac.worker.batch import Response, Worker
+from almanac.worker.batch import Deadline, Response, Worker
 from search import indexing
 
 CONCURRENCY = 4
 """Messages in hand at once: while one is embedded, others wait for the store."""
 
 
+async def work(message: EmbeddingWork, deadline: Deadline) -> None:
+    """Do what one message asks for."""
+    match message:
+        case IndexSources():
+            await indexing.index(message, deadline)
+        case BuildIndex():
+            from search.indexes import build
+
+            await build.run(message, deadline)
+
+
+async def give_up(message: EmbeddingWork, code: str, cause: str) -> None:
+    """Tell the owner of sources that they will not be searchable; a build waits for whoever reads its dead letter."""
+    if isinstance(message, IndexSources):
+        await indexing.give_up(message, code, cause)
+
+
 @cache
-def worker() -> Worker[IndexSources]:
+def worker() -> Worker[EmbeddingWork]:
     queues = EmbeddingQueueSettings.load()
     return Worker(
         name="embedding",
         queue_url=queues.embedding_queue_url,
         dead_letter_queue_url=queues.embedding_dead_letter_queue_url,
         parser=embedding_event,
-        handle=indexing.index,
-        give_up=indexing.give_up,
+        handle=work,
+        give_up=give_up,
         concurrency=CONCURRENCY,
     )
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
-    runtime.loop()
     return worker().handler(event, context)

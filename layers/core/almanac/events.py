@@ -16,6 +16,7 @@ class Queue(StrEnum):
     SYNC = "sync"
     PROJECTS = "projects"
     EMBEDDING = "embedding"
+    INDEX = "index"
 
 
 class Event(BaseModel):
@@ -123,34 +124,86 @@ class DeleteMessage(Event):
     version: int
 
 
+class ResendSources(Event):
+    """Send sources to the index once more: a message's, a repository's, or, with neither, all that the tenant has.
+
+    A repository is sent by a run that starts from nothing and makes itself the floor. `cursor` is where the event
+    before this one stopped.
+    """
+
+    kind: Literal["sources.resend"] = "sources.resend"
+    repository_id: str | None = None
+    message_id: str | None = None
+    cursor: str | None = None
+
+
+class BuildIndex(Event):
+    """Copy the serving index's sources into one that is being built; `cursor` is where the event before stopped."""
+
+    kind: Literal["index.build"] = "index.build"
+    index_id: str
+    cursor: str | None = None
+
+
+class CompactIndex(Event):
+    """Merge the log of one shard of an index into its snapshot."""
+
+    kind: Literal["index.compact"] = "index.compact"
+    index_id: str
+    shard: int = 0
+
+
+class SweepIndex(Event):
+    """Remove the objects of a tenant's indexes that nothing names any more, and compact what waited for it."""
+
+    kind: Literal["index.sweep"] = "index.sweep"
+
+
+class RepairPart(Event):
+    """Bring back the object of an index's part, which a reader found to be missing or damaged (`reason`)."""
+
+    kind: Literal["index.repair"] = "index.repair"
+    index_id: str
+    sha256: str
+    key: str
+    reason: str
+
+
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
-ProjectsWork = SourcesIndexed | SourcesFailed | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
-ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
-EmbeddingEvent = IndexSources
-AnyEvent = (
-    SyncRepository
-    | RepositoryChanged
-    | IndexSources
-    | SourcesIndexed
+ProjectsWork = (
+    SourcesIndexed
     | SourcesFailed
+    | ResendSources
     | DeleteProject
     | DeleteRepository
     | DeleteCheckpoint
     | DeleteMessage
 )
+ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
+EmbeddingWork = IndexSources | BuildIndex
+EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
+IndexWork = CompactIndex | SweepIndex | RepairPart
+IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
+AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork
 
 sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
 projects_event: TypeAdapter[ProjectsWork] = TypeAdapter(ProjectsEvent)
-embedding_event: TypeAdapter[IndexSources] = TypeAdapter(EmbeddingEvent)
+embedding_event: TypeAdapter[EmbeddingWork] = TypeAdapter(EmbeddingEvent)
+index_event: TypeAdapter[IndexWork] = TypeAdapter(IndexEvent)
 
 QUEUE_OF: dict[type[Event], Queue] = {
     SyncRepository: Queue.SYNC,
     RepositoryChanged: Queue.SYNC,
     IndexSources: Queue.EMBEDDING,
+    BuildIndex: Queue.EMBEDDING,
     SourcesIndexed: Queue.PROJECTS,
     SourcesFailed: Queue.PROJECTS,
+    ResendSources: Queue.PROJECTS,
     DeleteProject: Queue.PROJECTS,
     DeleteRepository: Queue.PROJECTS,
     DeleteCheckpoint: Queue.PROJECTS,
     DeleteMessage: Queue.PROJECTS,
+    CompactIndex: Queue.INDEX,
+    SweepIndex: Queue.INDEX,
+    RepairPart: Queue.INDEX,
 }

@@ -85,6 +85,11 @@ class EmbeddingQueueSettings(Settings):
     embedding_dead_letter_queue_url: str
 
 
+class IndexQueueSettings(Settings):
+    index_queue_url: str
+    index_dead_letter_queue_url: str
+
+
 class RelaySettings(Settings):
     """The relay sends to every queue."""
 
@@ -92,6 +97,7 @@ class RelaySettings(Settings):
     sync_queue_url: str
     projects_queue_url: str
     embedding_queue_url: str
+    index_queue_url: str
 
     def queue_url(self, queue: Queue) -> str:
         """Return the address of a queue by its logical name."""
@@ -99,5 +105,6 @@ class RelaySettings(Settings):
             Queue.SYNC: self.sync_queue_url,
             Queue.PROJECTS: self.projects_queue_url,
             Queue.EMBEDDING: self.embedding_queue_url,
+            Queue.INDEX: self.index_queue_url,
         }
         return urls[queue]
