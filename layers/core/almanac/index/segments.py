@@ -70,15 +70,18 @@ class Row(NamedTuple):
 class Segment:
     """What one batch adds to an index: sources, their rows in order, one vector for each row, and tombstones.
 
-    `vectors` is int8, [rows, dimensions]. A source without rows replaces its earlier versions with nothing.
+    `vectors` is int8, [rows, dimensions]; None when nothing is embedded yet. A source without rows replaces its earlier
+    versions with nothing. `tombstones` are sources that a repository no longer has: they still answer for the past.
+    `erased` are sources that somebody deleted: nothing of them is ever shown again.
     """
 
     model: Model
     sources: Sequence[SourceInfo]
     rows: Sequence[Row]
-    vectors: "NDArray[np.int8]"
+    vectors: "NDArray[np.int8] | None"
     tombstones: Sequence[SourceRef] = ()
     origin: Origin | None = None
+    erased: Sequence[SourceRef] = ()
 
 
 class EncodedSegment(NamedTuple):

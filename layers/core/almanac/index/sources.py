@@ -46,7 +46,8 @@ class SourceInfo(BaseModel):
 
     `container_id` is the repository or checkpoint that owns it: dropping the container or the project hides the source.
     `occurred_at` is when the author wrote it: the time of a commit or message. Files have none: which commit a file is
-    seen at depends on which pushes were seen, and an index must not.
+    seen at depends on which pushes were seen, and an index must not. `written_at` is when this version of a message was
+    acknowledged; what comes from a repository is true as of its runs instead.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +62,7 @@ class SourceInfo(BaseModel):
     language: str | None = None
     author: str | None = None
     occurred_at: datetime | None = None
+    written_at: datetime | None = None
     citation: Citation = Citation()
 
     @property
