@@ -22,7 +22,12 @@ from almanac.ids import new_id
 from infra.template import load, resources
 
 ADMIN, WRITE, READ = "admin", "write", "read"
-_CONSUMERS = {"Embedding": "search.worker", "Projects": "projects.worker", "Sync": "projects.sync_worker"}
+_CONSUMERS = {
+    "Embedding": "search.worker",
+    "Index": "search.compactor",
+    "Projects": "projects.worker",
+    "Sync": "projects.sync_worker",
+}
 
 
 class Context:

@@ -14,7 +14,7 @@ from tests.support.roles import Need, allows, needs
         ("AuthorizerFunction", "dynamodb:PutItem", "Table"),
         ("ProjectsFunction", "kms:Decrypt", "TokenKey"),
         ("ProjectsFunction", "dynamodb:Query", "Table/index/due"),
-        ("SearchFunction", "s3:GetObject", "Bucket/tenants/ten_1/messages/msg_1/1"),
+        ("SearchFunction", "s3:GetObject", "Bucket/tenants/ten_1/repositories/rep_1/packs/1"),
         ("RelayFunction", "sqs:SendMessage", "SyncDeadLetterQueue"),
     ],
 )

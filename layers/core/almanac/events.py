@@ -171,13 +171,7 @@ class RepairPart(Event):
 
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
 ProjectsWork = (
-    SourcesIndexed
-    | SourcesFailed
-    | ResendSources
-    | DeleteProject
-    | DeleteRepository
-    | DeleteCheckpoint
-    | DeleteMessage
+    SourcesIndexed | SourcesFailed | ResendSources | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
 )
 ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
 EmbeddingWork = IndexSources | BuildIndex

@@ -58,6 +58,20 @@ class EmbeddingSettings(Settings):
     openai_api_key: str | None = None
 
 
+class LanguageModelSettings(Settings):
+    """`language_model` writes answers: `extractive`, or `<provider>:<model>`."""
+
+    language_model: str = "extractive"
+
+
+class CopySettings(Settings):
+    """Where a function keeps copies of parts of indexes, and the bytes that they may take there and mapped at once."""
+
+    copy_dir: str = "/tmp/almanac-index"  # noqa: S108 - the one place that Lambda lets a function write to
+    copy_disk_bytes: int = 3 << 30
+    copy_memory_bytes: int = 1 << 30
+
+
 class GitSettings(Settings):
     """`allow_private_hosts` lets the local stage sync from loopback over plain http."""
 

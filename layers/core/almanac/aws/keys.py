@@ -170,6 +170,11 @@ def index_version(tenant_id: str, index_id: str, shard: int) -> Key:
     return Key(index_partition(tenant_id), f"VERSION#{index_id}#{shard:02d}")
 
 
+def index_upkeep(tenant_id: str) -> Key:
+    """Says when a tenant's indexes are swept next. Example: `TENANT#ten_1#UPKEEP` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#UPKEEP", ITEM)
+
+
 def head_history(tenant_id: str, repository_id: str) -> str:
     """Partition of the commits that a repository stood at, by time. Example: `TENANT#ten_1#HEADS#rep_1`."""
     return f"TENANT#{tenant_id}#HEADS#{repository_id}"
@@ -193,6 +198,11 @@ def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
 def due_repositories() -> str:
     """Partition of the `due` index; sorted by the ISO time of the next check. Example: `DUE#REPOSITORY`."""
     return "DUE#REPOSITORY"
+
+
+def due_indexes() -> str:
+    """Partition of the `due` index; sorted by the ISO time of the next sweep. Example: `DUE#INDEX`."""
+    return "DUE#INDEX"
 
 
 def due_outbox() -> str:
