@@ -34,6 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "moment": "2026-01-31T12:00:00.000Z",
     "commit": "9fceb02d...",
     "model_slug": "local-bge-small-en-v1.5",
+    "day": "2026-01-31",
     "shard": 0,
     "run": 7,
     "batch": 3,

@@ -175,6 +175,31 @@ def index_upkeep(tenant_id: str) -> Key:
     return Key(f"TENANT#{tenant_id}#UPKEEP", ITEM)
 
 
+def index_build(tenant_id: str, index_id: str) -> Key:
+    """How far the filling of an index is. Example: `TENANT#ten_1#BUILDS` / `local-bge-small-en-v1.5`."""
+    return Key(f"TENANT#{tenant_id}#BUILDS", index_id)
+
+
+def quality(tenant_id: str) -> str:
+    """What is measured of a tenant's searches. Example: `TENANT#ten_1#QUALITY`."""
+    return f"TENANT#{tenant_id}#QUALITY"
+
+
+def quality_day(tenant_id: str, day: str, index_id: str) -> Key:
+    """Example: `TENANT#ten_1#QUALITY` / `DAY#2026-01-31#local-bge-small-en-v1.5`."""
+    return Key(quality(tenant_id), f"{quality_days()}{day}#{index_id}")
+
+
+def quality_days() -> str:
+    """Sort key prefix of the days. Example: `DAY#`."""
+    return "DAY#"
+
+
+def verification(tenant_id: str) -> Key:
+    """The last comparison of the index with its sources. Example: `TENANT#ten_1#QUALITY` / `VERIFICATION`."""
+    return Key(quality(tenant_id), "VERIFICATION")
+
+
 def head_history(tenant_id: str, repository_id: str) -> str:
     """Partition of the commits that a repository stood at, by time. Example: `TENANT#ten_1#HEADS#rep_1`."""
     return f"TENANT#{tenant_id}#HEADS#{repository_id}"

@@ -36,13 +36,17 @@ class IndexState(StrEnum):
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """One index of a tenant: its parts lie under its id, its vectors are of `model`, its sources in `shards`."""
+    """One index of a tenant: its parts lie under its id, its vectors are of `model`, its sources in `shards`.
+
+    `served_until` is when another took its place in answering queries.
+    """
 
     id: str
     model: str
     state: IndexState = IndexState.SERVING
     shards: int = 1
     created_at: str = ""
+    served_until: str = ""
 
 
 @dataclass(frozen=True)
