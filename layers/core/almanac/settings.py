@@ -50,12 +50,22 @@ class EncryptionSettings(Settings):
 
 
 class EmbeddingSettings(Settings):
-    """`embedding_model` is `<provider>:<model>`; `model_dir` holds the files of the bundled one."""
+    """`embedding_model` is `<provider>:<model>`; `model_dir` holds the files of the bundled one.
+
+    `extra_embedding_models` are those that a tenant may choose besides, with commas between them.
+    """
 
     embedding_model: str = "local:bge-small-en-v1.5"
+    extra_embedding_models: str = ""
     model_dir: str = "/opt/model"
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str | None = None
+
+
+class QualitySettings(Settings):
+    """`recall_sample` is the share of searches whose answers are compared with those of an exhaustive search."""
+
+    recall_sample: float = 0.02
 
 
 class LanguageModelSettings(Settings):
@@ -70,6 +80,12 @@ class CopySettings(Settings):
     copy_dir: str = "/tmp/almanac-index"  # noqa: S108 - the one place that Lambda lets a function write to
     copy_disk_bytes: int = 3 << 30
     copy_memory_bytes: int = 1 << 30
+
+
+class LanguageModelSettings(Settings):
+    """`language_model` is `extractive`, which needs none, or `<provider>:<model>`."""
+
+    language_model: str = "extractive"
 
 
 class GitSettings(Settings):
