@@ -61,6 +61,7 @@ def test_a_name_chooses_provider_model_and_dimensions() -> None:
     assert isinstance(nomic, OpenAIEmbedder)
     assert nomic.dimensions == 768
     assert from_name("test:hash").dimensions == 64
+    assert (from_name("test:hash@32").dimensions, from_name("test:hash@32").slug) == (32, "test-hash-32")
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def from_name(
         from almanac.embeddings.openai import OpenAIEmbedder
 
         return OpenAIEmbedder(model, base_url=openai_base_url, api_key=openai_api_key, dimensions=dimensions)
-    if name == "test:hash":
+    if provider == "test" and model == "hash":
         from almanac.embeddings.testing import HashEmbedder
 
-        return HashEmbedder()
+        return HashEmbedder(dimensions or 64, model=name)
     raise ValueError(f"unknown embedding model {name}: use local:..., bedrock:... or openai:...")
 
 

@@ -19,9 +19,11 @@ class HashEmbedder:
     slug = slug_of(model)
     languages = None
 
-    def __init__(self, dimensions: int = 64) -> None:
+    def __init__(self, dimensions: int = 64, *, model: str = model) -> None:
+        self.model = model
+        self.slug = slug_of(model)
         self.dimensions = dimensions
-        self.fingerprint = fingerprint_of(self.model, str(dimensions))
+        self.fingerprint = fingerprint_of(model, str(dimensions))
         self.embedded: list[str] = []
 
     async def embed_documents(self, texts: Sequence[str]) -> "Codes":
