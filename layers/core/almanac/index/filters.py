@@ -16,15 +16,24 @@ _SPECIAL_IN_SET = re.compile(r"[\\\[^&~|]")
 
 @dataclass(frozen=True)
 class Filters:
-    """An empty set or None lets everything pass; `since` is included, `until` is not."""
+    """An empty set or None lets everything pass; `since` is included, `until` is not.
+
+    `paths` are globs and `authors` parts of names, of which one must fit. What fits one of `without_...` does not pass.
+    """
 
     projects: frozenset[str] = frozenset()
     kinds: frozenset[Kind] = frozenset()
     languages: frozenset[str] = frozenset()
-    path: str | None = None
-    author: str | None = None
+    paths: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    without_kinds: frozenset[Kind] = frozenset()
+    without_languages: frozenset[str] = frozenset()
+    without_paths: tuple[str, ...] = ()
+    without_authors: tuple[str, ...] = ()
+    path: str | None = None
+    author: str | None = None
 
 
 def microseconds(moment: datetime) -> int:

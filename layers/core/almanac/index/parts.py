@@ -60,7 +60,7 @@ class EncodedPart(NamedTuple):
 class Header(BaseModel):
     """What a part says of itself. `sections` are (offset from the first, length).
 
-    `blocks` are the words' (first row, terms, postings). `covers` are the parts that were merged into it. `unique` tells
+    `blocks` are the words' (first row, terms, postings), `covers` the parts that were merged into it. `unique` tells
     that each source occurs once.
     """
 

@@ -109,7 +109,7 @@ def encode(segment: Segment) -> EncodedSegment:
     sections = {
         "sources": _lines(source.model_dump(mode="json", exclude_none=True) for source in segment.sources),
         "rows": _lines(row._asdict() for row in segment.rows),
-        "vectors": segment.vectors.tobytes("C"),
+        "vectors": _codes(segment).tobytes("C"),
         "tombstones": _lines(ref.model_dump() for ref in segment.tombstones),
     }
     places, body = _lay_out(sections)
@@ -148,13 +148,20 @@ def _check(segment: Segment) -> None:
     refs = [source.source_id for source in segment.sources]
     if len(set(refs)) != len(refs):
         raise ValueError("a source occurs twice in one segment")
-    if segment.vectors.shape != (len(segment.rows), segment.model.dimensions) or segment.vectors.dtype != "int8":
+    vectors = _codes(segment)
+    if vectors.shape != (len(segment.rows), segment.model.dimensions) or vectors.dtype != "int8":
         raise ValueError(f"vectors must be int8 [{len(segment.rows)}, {segment.model.dimensions}]")
     places = [(row.source, row.ordinal) for row in segment.rows]
     if any(later <= earlier for earlier, later in pairwise(places)):
         raise ValueError("rows must be in order of source and ordinal, each once")
     if places and not 0 <= places[0][0] <= places[-1][0] < len(refs):
         raise ValueError("a row points outside the sources")
+
+
+def _codes(segment: Segment) -> "NDArray[np.int8]":
+    if segment.vectors is None:
+        raise ValueError("nothing is embedded yet")
+    return segment.vectors
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> bytes:

@@ -60,6 +60,15 @@ def terms(text: str) -> list[str]:
     return [term for word in _WORD.findall(text) for term, _, _ in _analyze_word(word)]
 
 
+def whole_words(text: str) -> list[str]:
+    """Return the words of a text as terms, one for each, in order: what phrases are compared by.
+
+    Of an identifier that is its whole; scripts without spaces have pairs of characters for words.
+    """
+    found = ((word, _analyze_word(word)) for word in _WORD.findall(text))
+    return [term for word, tokens in found for term, _, _ in (tokens[:1] if _SPACED.match(word) else tokens)]
+
+
 def _analyze_word(word: str) -> tuple[Token, ...]:
     return _analyze_short(word) if len(word) <= MAX_WORD else tuple(_analyze_long(word))
 

@@ -1,0 +1,455 @@
+"""Search in a view: words and meaning over the rows that are visible, fused into one order.
+
+The steps are apart so that shards can take them together: `statistics` of the query's terms add up over shards,
+`candidates` are found with the sums, `rank` fuses candidates of any number of shards, `hits` shows those that were
+chosen. A view answers like any other view of the same visible rows: same hits, same scores, same order. What is summed
+over rows is a sum of integers, and each row's terms are added up in one order: from the rarest to the most frequent.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import simsimd
+from numpy.typing import NDArray
+
+from almanac.index.filters import Filters
+from almanac.index.fusion import combine
+from almanac.index.highlight import Excerpt, excerpt
+from almanac.index.parts import Part
+from almanac.index.selection import Phrases, Scope, holds, select
+from almanac.index.sources import Kind, SourceInfo
+from almanac.index.visibility import Shown, View
+from almanac.index.words import BLOCK, Block, term_hash
+from almanac.text.tokenize import terms
+
+POOL = 1000
+"""How many of the best rows by words, and by meaning, are looked at for hits; paging ends with them."""
+K1 = 1.2
+B = 0.75
+CONTEXT_JOINT = " > "
+_SPARSE = 0.25
+"""Below this share of rows, copying their vectors out is cheaper than comparing all."""
+_FREQUENT = 4000
+"""Only for a term with more postings than this is it worth while to find out whether it can be left for later."""
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+
+class Position(NamedTuple):
+    """A hit's place in the order of hits: by score, then by similarity (both falling), then by source."""
+
+    score: float
+    similarity: float
+    source: str
+
+    @property
+    def key(self) -> tuple[float, float, str]:
+        return (-self.score, -self.similarity, self.source)
+
+
+@dataclass(frozen=True)
+class Query:
+    """`vector` is the int8 embedding of `text`, None to search by words alone; `meaning_weight` is its share.
+
+    Every one of `phrases` must occur word by word, none of `without` may. `explain` has hits tell about their terms.
+    """
+
+    text: str
+    vector: NDArray[np.int8] | None
+    meaning_weight: float
+    filters: Filters = field(default_factory=Filters)
+    phrases: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    explain: bool = False
+
+    @property
+    def checked(self) -> Phrases:
+        return Phrases(self.phrases, self.without)
+
+
+@dataclass(frozen=True)
+class TermStatistics:
+    """What BM25 needs to know of visible rows: how many, how many terms they have, and in how many each term occurs."""
+
+    rows: int
+    length: int
+    frequencies: Mapping[str, int]
+
+    def __add__(self, other: "TermStatistics") -> "TermStatistics":
+        frequencies = Counter(self.frequencies)
+        frequencies.update(other.frequencies)
+        return TermStatistics(self.rows + other.rows, self.length + other.length, frequencies)
+
+    def weight(self, term: str) -> float:
+        """Return how telling a term is: ln(1 + (N - n + 0.5) / (n + 0.5)), which is positive for every n up to N."""
+        frequency = self.frequencies.get(term, 0)
+        return math.log(1 + (self.rows - frequency + 0.5) / (frequency + 0.5))
+
+    @property
+    def ordered(self) -> list[str]:
+        """The terms that occur, the rarest first."""
+        return sorted((t for t, n in self.frequencies.items() if n), key=lambda t: (self.frequencies[t], term_hash(t)))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows in question: where they lie, and their exact scores. `similarity` is NaN for a row without a vector.
+
+    `shard` tells candidates of several views apart; `high` and `low` are the source's key.
+    """
+
+    shard: Places
+    part: Places
+    row: Places
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+    ordinal: Places
+    words: Floats
+    similarity: Floats
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __getitem__(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> "Candidates":
+        return Candidates(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def joined(cls, several: Sequence["Candidates"]) -> "Candidates":
+        """Put candidates of several shards together; `shard` is their place in the sequence."""
+        marked = [
+            Candidates(np.full(len(one), number), *(getattr(one, name) for name in list(cls.__dataclass_fields__)[1:]))
+            for number, one in enumerate(several)
+        ]
+        return cls(*(np.concatenate([getattr(one, name) for one in marked]) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A source in the order of hits: its best row, a place among the candidates, and how many `more` it has there."""
+
+    position: Position
+    place: int
+    words: float
+    meaning: float
+    more: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a score came about. `terms` are the parts of `bm25`; `cosine` is None where there is no vector."""
+
+    bm25: float
+    cosine: float | None
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        return self.cosine is not None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The best chunk of a source. `words + meaning` is the score; `more` chunks of the source are candidates too.
+
+    `start_line` and `end_line` are the chunk's, from 1, 0 where lines mean nothing.
+    """
+
+    position: Position
+    words: float
+    meaning: float
+    parts: Explanation
+    info: SourceInfo
+    ordinal: int
+    start_line: int
+    end_line: int
+    context: str
+    text: str
+    excerpt: Excerpt
+    more: int
+
+
+def search(
+    view: View, query: Query, limit: int, after: Position | None = None, *, exhaustive: bool = False
+) -> list[Hit]:
+    """Return the best sources in order, one hit for each, continuing behind `after`.
+
+    `exhaustive` scores every row for every term: the same answer by the longest way.
+    """
+    known = statistics(view, query)
+    found = candidates(view, query, known, exhaustive=exhaustive)
+    return hits(view, query, known, found, rank(query, found, after), limit)
+
+
+def statistics(view: View, query: Query) -> TermStatistics:
+    """Count what a query's terms need, over all visible rows: filters do not change what a word is worth."""
+    wanted = list(dict.fromkeys(terms(query.text)))
+    hashes = np.array([term_hash(term) for term in wanted], np.uint64)
+    counts = np.zeros(len(wanted), np.int64)
+    for shown in view.shown:
+        for block in shown.part.blocks:
+            for place, found in enumerate(block.find(hashes)):
+                if found is not None:
+                    counts[place] += _visible_postings(shown, block, found)
+    return TermStatistics(view.rows, view.length, dict(zip(wanted, counts.tolist(), strict=True)))
+
+
+def candidates(view: View, query: Query, known: TermStatistics, *, exhaustive: bool = False) -> Candidates:
+    """Return the best `POOL` rows by words and the best by meaning, each with all equals of the last."""
+    scopes = select(view, query.filters, query.checked)
+    scores, rest, least = _score_words(scopes, known, exhaustive=exhaustive)
+    has_meaning = query.vector is not None and bool(query.vector.any())
+    found = []
+    for number, (scope, partial) in enumerate(zip(scopes, scores, strict=True)):
+        near = _Near(scope, query.vector) if has_meaning and query.vector is not None else None
+        by_words = np.flatnonzero(partial > 0 if least is None else partial >= least)
+        rows = by_words if near is None else np.union1d(by_words, near.best())
+        words = partial[rows]
+        for term in rest:
+            words += _term_scores(scope.part, rows, term, known)
+        similarity = np.full(len(rows), np.nan) if near is None else near.at(rows)
+        found.append(_columns(scope.part, number, rows, words, similarity))
+    return best(Candidates.joined(found) if found else _NONE)
+
+
+def best(found: Candidates) -> Candidates:
+    """Keep the best `POOL` by words and by meaning, with all equals of the last: whichever shards they came from."""
+    by_words = found.words > 0
+    by_words &= found.words >= _largest(found.words[by_words], POOL)
+    embedded = ~np.isnan(found.similarity)
+    near = embedded & (np.nan_to_num(found.similarity, nan=-2.0) >= _largest(found.similarity[embedded], POOL))
+    return found[np.flatnonzero(by_words | near)]
+
+
+def rank(query: Query, found: Candidates, after: Position | None = None) -> list[Ranked]:
+    """Fuse the scores of candidates and return each source's best row, in order."""
+    if not len(found):
+        return []
+    similarity = None if np.isnan(found.similarity).all() else found.similarity
+    words, meaning = combine(found.words, similarity, query.meaning_weight)
+    score = words + meaning
+    near = np.nan_to_num(found.similarity, nan=0.0)
+    order = np.lexsort((found.ordinal, found.low, found.high, -near, -score))
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, high, low in zip(order.tolist(), found.high[order].tolist(), found.low[order].tolist(), strict=True):
+        places.setdefault((high, low), []).append(place)
+    ranked = []
+    for (high, low), (first, *others) in places.items():
+        position = Position(float(score[first]), float(near[first]), f"{high:016x}{low:016x}")
+        if after is None or position.key > after.key:
+            ranked.append(Ranked(position, first, float(words[first]), float(meaning[first]), len(others)))
+    return ranked
+
+
+def hits(
+    view: View, query: Query, known: TermStatistics, found: Candidates, ranked: Sequence[Ranked], limit: int
+) -> list[Hit]:
+    """Show the first `limit` sources that hold the query's phrases."""
+    unread = query.checked and any(scope.unread for scope in select(view, query.filters, query.checked))
+    weights = {term: known.weight(term) for term in dict.fromkeys(terms(query.text))}
+    shown: list[Hit] = []
+    for entry in ranked:
+        part, row = view.parts[int(found.part[entry.place])], int(found.row[entry.place])
+        if unread and not holds(part, row, query.checked):
+            continue
+        shown.append(_hit(part, row, query, known, found, entry, weights))
+        if len(shown) == limit:
+            break
+    return shown
+
+
+def _hit(
+    part: Part,
+    row: int,
+    query: Query,
+    known: TermStatistics,
+    found: Candidates,
+    entry: Ranked,
+    weights: Mapping[str, float],
+) -> Hit:
+    info = part.info(int(part.row_documents[row]))
+    text, context = part.text(row)
+    ordinal, start_line, end_line = part.row_places[row].tolist()
+    cosine = float(found.similarity[entry.place])
+    parts = {}
+    if query.explain:
+        at = np.array([row])
+        parts = {term: float(_term_scores(part, at, term, known)[0]) for term in known.ordered}
+    return Hit(
+        position=entry.position,
+        words=entry.words,
+        meaning=entry.meaning,
+        parts=Explanation(
+            float(found.words[entry.place]),
+            None if math.isnan(cosine) else cosine,
+            {term: value for term, value in parts.items() if value},
+        ),
+        info=info,
+        ordinal=ordinal,
+        start_line=start_line,
+        end_line=end_line,
+        context=CONTEXT_JOINT.join(context),
+        text=text,
+        excerpt=excerpt(text, weights, code=info.kind is Kind.CODE),
+        more=entry.more,
+    )
+
+
+def _score_words(
+    scopes: Sequence[Scope], known: TermStatistics, *, exhaustive: bool
+) -> tuple[list[Floats], list[str], float | None]:
+    """Add up BM25 from the rarest term on, until what is left cannot bring a new row among the best.
+
+    Returns each part's scores so far, the terms that are left, and the least score so far that is worth completing
+    (None: every row with a score). This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row
+    that has none of the rarer terms scores less than the bounds of those that are left, taken together.
+    """
+    scores = [np.zeros(scope.part.rows) for scope in scopes]
+    if not known.length:
+        return scores, [], None
+    ordered = known.ordered
+    bounds = [known.weight(term) * (K1 + 1) for term in ordered]
+    for place, term in enumerate(ordered):
+        if not exhaustive and place and known.frequencies[term] > _FREQUENT:
+            rest = math.fsum(bounds[place:])
+            least = _largest(np.concatenate([partial[partial > 0] for partial in scores]), POOL)
+            if least > rest:
+                # The little more is for rounding: bounds and scores are added up in different orders.
+                return scores, ordered[place:], (least - rest) * (1 - 1e-9)
+        for scope, partial in zip(scopes, scores, strict=True):
+            _add_term(scope, partial, term, known)
+    return scores, [], None
+
+
+def _add_term(scope: Scope, scores: Floats, term: str, known: TermStatistics) -> None:
+    """Add a term's score to every row of the scope that has it."""
+    part = scope.part
+    hashes = np.array([term_hash(term)], np.uint64)
+    for block in part.blocks:
+        (found,) = block.find(hashes)
+        if found is None:
+            continue
+        rows, counts = block.rows[found], block.counts[found]
+        end = min(block.first + BLOCK, part.rows)
+        if scope.rows is not None:
+            passing = scope.rows[block.first : end][rows]
+            rows, counts = rows[passing], counts[passing]
+        lengths = part.row_lengths[block.first : end][rows]
+        scores[block.first : end][rows] += _bm25(counts, lengths, term, known)
+
+
+def _term_scores(part: Part, rows: Places, term: str, known: TermStatistics) -> Floats:
+    """Return a term's score in some rows, which are in order."""
+    scores = np.zeros(len(rows))
+    hashes = np.array([term_hash(term)], np.uint64)
+    for block in part.blocks:
+        (found,) = block.find(hashes)
+        first, last = np.searchsorted(rows, [block.first, block.first + BLOCK]).tolist()
+        if found is None or first == last:
+            continue
+        having, wanted = block.rows[found], (rows[first:last] - block.first).astype(np.uint16)
+        places = np.minimum(np.searchsorted(having, wanted), len(having) - 1)
+        hit = np.flatnonzero(having[places] == wanted)
+        counts, lengths = block.counts[found][places[hit]], part.row_lengths[rows[first + hit]]
+        scores[first + hit] = _bm25(counts, lengths, term, known)
+    return scores
+
+
+def _bm25(counts: NDArray[np.uint8], lengths: NDArray[np.int32], term: str, known: TermStatistics) -> Floats:
+    frequencies = counts.astype(np.float64)
+    damping = K1 * (1 - B + B * (lengths * (known.rows / known.length)))
+    scores: Floats = known.weight(term) * (K1 + 1) * frequencies / (frequencies + damping)
+    return scores
+
+
+def _visible_postings(shown: Shown, block: Block, found: slice) -> int:
+    """Count a term's postings in visible rows of a block."""
+    size: int = found.stop - found.start
+    if shown.rows is None:
+        return size
+    first, last = np.searchsorted(shown.hidden, [block.first, block.first + BLOCK]).tolist()
+    if last - first < size // 16:
+        hidden = (shown.hidden[first:last] - block.first).astype(np.uint16)
+        having = block.rows[found]
+        places = np.minimum(np.searchsorted(having, hidden), size - 1)
+        return size - int(np.count_nonzero(having[places] == hidden))
+    return int(np.count_nonzero(shown.rows[block.first : block.first + BLOCK][block.rows[found]]))
+
+
+class _Near:
+    """Similarities of a scope's rows to a vector: exact cosines, from integer products."""
+
+    def __init__(self, scope: Scope, vector: NDArray[np.int8]) -> None:
+        self._part = scope.part
+        self._vector = vector.reshape(1, -1)
+        self._scale = 1 / math.sqrt(int(np.square(vector, dtype=np.int64).sum()))
+        self._rows: Places | None = None
+        if scope.rows is not None and scope.count < _SPARSE * scope.part.rows:
+            self._rows = np.flatnonzero(scope.rows)
+            self._all = self._cosines(self._part.vectors[self._rows], self._part.scales[self._rows])
+        else:
+            self._all = self._cosines(self._part.vectors, self._part.scales)
+            if scope.rows is not None:
+                self._all[~scope.rows] = -np.inf
+
+    def best(self) -> Places:
+        """Return the nearest rows, with all equals of the last."""
+        least = _largest(self._all, POOL)
+        places = np.flatnonzero(self._all >= least if least > -np.inf else self._all > -np.inf)
+        return places if self._rows is None else self._rows[places]
+
+    def at(self, rows: Places) -> Floats:
+        """Return the similarities of some rows of the scope; NaN where there is no vector."""
+        places = rows if self._rows is None else np.searchsorted(self._rows, rows)
+        found = self._all[places]
+        found[found == -np.inf] = np.nan
+        return found
+
+    def _cosines(self, vectors: NDArray[np.int8], scales: NDArray[np.float32]) -> Floats:
+        if not len(vectors):
+            return np.empty(0)
+        products = simsimd.cdist(self._vector, np.ascontiguousarray(vectors), metric="inner")
+        cosines: Floats = np.asarray(products, np.float64).reshape(-1)
+        cosines *= scales
+        cosines *= self._scale
+        if self._part.header.unembedded:
+            cosines[scales == 0] = -np.inf
+        return cosines
+
+
+def _largest(values: Floats, count: int) -> float:
+    """Return the value that is `count`th from the top; minus infinity when there are not so many."""
+    if len(values) < count:
+        return -math.inf
+    if len(values) > 64 * count:
+        # A sample tells roughly where to look: much less is then left to be sorted out.
+        step = len(values) // (16 * count)
+        sample, place = values[::step], 2 * count // step + 1
+        above = values[values > np.partition(sample, -place)[-place]]
+        if len(above) >= count:
+            values = above
+    return float(np.partition(values, -count)[-count])
+
+
+def _columns(part: Part, number: int, rows: Places, words: Floats, similarity: Floats) -> Candidates:
+    documents = part.row_documents[rows]
+    return Candidates(
+        shard=np.zeros(len(rows), np.int64),
+        part=np.full(len(rows), number, np.int64),
+        row=rows.astype(np.int64),
+        high=part.key_high[documents],
+        low=part.key_low[documents],
+        ordinal=part.row_places[rows, 0].astype(np.int64),
+        words=words,
+        similarity=similarity,
+    )
+
+
+_EMPTY = np.empty(0, np.int64)
+_NONE = Candidates(
+    _EMPTY, _EMPTY, _EMPTY, np.empty(0, np.uint64), np.empty(0, np.uint64), _EMPTY, np.empty(0), np.empty(0)
+)
