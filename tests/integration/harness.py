@@ -74,7 +74,10 @@ def create_resources(endpoint: str) -> dict[str, str]:
     """Make the template's table, bucket, key and queues on an empty store; returns the functions' environment."""
     template = load()
     create_table(aws("dynamodb", endpoint))
-    aws("s3", endpoint).create_bucket(Bucket="almanac")
+    s3 = aws("s3", endpoint)
+    s3.create_bucket(Bucket="almanac")
+    ((_, bucket),) = resources(template, "AWS::S3::Bucket").items()
+    s3.put_bucket_versioning(Bucket="almanac", VersioningConfiguration=bucket["VersioningConfiguration"])
     key = aws("kms", endpoint).create_key()["KeyMetadata"]["KeyId"]
     environment = {
         "ALMANAC_STAGE": "test",

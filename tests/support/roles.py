@@ -125,10 +125,15 @@ def _bucket(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
     item = f"Bucket/{parameters.get('Key', '')}"
     if operation == "ListObjectsV2":
         yield Need("s3:ListBucket", "Bucket", parameters.get("Prefix", ""))
+    elif operation == "ListObjectVersions":
+        yield Need("s3:ListBucketVersions", "Bucket", parameters.get("Prefix", ""))
+    elif operation == "GetBucketVersioning":
+        yield Need("s3:GetBucketVersioning", "Bucket")
     elif operation == "DeleteObjects":
-        yield from (Need("s3:DeleteObject", f"Bucket/{each['Key']}") for each in parameters["Delete"]["Objects"])
+        for each in parameters["Delete"]["Objects"]:
+            yield Need(f"s3:DeleteObject{'Version' if 'VersionId' in each else ''}", f"Bucket/{each['Key']}")
     elif operation in _OBJECT_READS:
-        yield Need("s3:GetObject", item)
+        yield Need(f"s3:GetObject{'Version' if 'VersionId' in parameters else ''}", item)
     elif operation in _OBJECT_WRITES:
         yield Need("s3:PutObject", item)
         if "Tagging" in parameters:
