@@ -11,6 +11,7 @@ from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Embedder
+    from almanac.index.manifest import Directory
     from search.service import Searcher
 
 
@@ -39,12 +40,26 @@ def cursor_secrets() -> CursorSecrets:
 
 
 @cache
+def default_directory() -> "Directory":
+    """Return the indexes of a tenant that never chose: one, of the configured model."""
+    from almanac.embeddings.base import slug_of
+    from almanac.index.manifest import Directory
+
+    return Directory.default(slug_of(settings().embedding_model), settings().embedding_model)
+
+
 def embedder() -> "Embedder":
     """Return the configured model; its files are loaded with the first text."""
+    return embedder_for(settings().embedding_model)
+
+
+@cache
+def embedder_for(model: str) -> "Embedder":
+    """Return a model by its configured name; an index keeps the name of its own."""
     from almanac.embeddings.factory import from_name
 
     return from_name(
-        settings().embedding_model,
+        model,
         model_dir=settings().model_dir,
         openai_base_url=settings().openai_base_url,
         openai_api_key=settings().openai_api_key,
