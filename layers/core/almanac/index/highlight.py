@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from almanac.text.tokenize import Token, analyze
+from almanac.text.tokenize import Token, occurrences
 
 PROSE_LENGTH = 320
 CODE_LENGTH = 640
@@ -32,7 +32,7 @@ def excerpt(text: str, weights: Mapping[str, float], *, code: bool = False) -> E
     """
     least = _TELLING * max(weights.values(), default=0)
     weights = {term: weight for term, weight in weights.items() if weight >= least}
-    found = [token for token in analyze(text) if token.term in weights]
+    found = occurrences(text, weights)
     length = CODE_LENGTH if code else PROSE_LENGTH
     start = _best_start(found, weights, length) if len(text) > length else 0
     start, end = (_whole_lines if code else _whole_words)(text, start, length)

@@ -8,7 +8,7 @@ over rows is a sum of integers, and each row's terms are added up in one order: 
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -206,8 +206,8 @@ def candidates(view: View, query: Query, known: TermStatistics, *, exhaustive: b
     found = []
     for number, (scope, partial) in enumerate(zip(scopes, scores, strict=True)):
         near = _Near(scope, query.vector) if has_meaning and query.vector is not None else None
-        by_words = np.flatnonzero(partial > 0 if least is None else partial >= least)
-        rows = by_words if near is None else np.union1d(by_words, near.best())
+        by_words = np.flatnonzero(partial >= least)
+        rows = by_words if near is None else _union(by_words, near.best())
         words = partial[rows]
         for term in rest:
             words += _term_scores(scope.part, rows, term, known)
@@ -225,28 +225,35 @@ def best(found: Candidates) -> Candidates:
     return found[np.flatnonzero(by_words | near)]
 
 
-def rank(query: Query, found: Candidates, after: Position | None = None) -> list[Ranked]:
-    """Fuse the scores of candidates and return each source's best row, in order."""
+def rank(query: Query, found: Candidates, after: Position | None = None) -> Iterator[Ranked]:
+    """Fuse the scores of candidates and yield each source's best row, in order."""
     if not len(found):
-        return []
+        return
     similarity = None if np.isnan(found.similarity).all() else found.similarity
     words, meaning = combine(found.words, similarity, query.meaning_weight)
-    score = words + meaning
-    near = np.nan_to_num(found.similarity, nan=0.0)
+    score, near = words + meaning, np.nan_to_num(found.similarity, nan=0.0)
     order = np.lexsort((found.ordinal, found.low, found.high, -near, -score))
-    places: dict[tuple[int, int], list[int]] = {}
-    for place, high, low in zip(order.tolist(), found.high[order].tolist(), found.low[order].tolist(), strict=True):
-        places.setdefault((high, low), []).append(place)
-    ranked = []
-    for (high, low), (first, *others) in places.items():
-        position = Position(float(score[first]), float(near[first]), f"{high:016x}{low:016x}")
+    firsts, more = _distinct(found.high[order], found.low[order])
+    for place, others in zip(order[firsts].tolist(), more.tolist(), strict=True):
+        source = f"{int(found.high[place]):016x}{int(found.low[place]):016x}"
+        position = Position(float(score[place]), float(near[place]), source)
         if after is None or position.key > after.key:
-            ranked.append(Ranked(position, first, float(words[first]), float(meaning[first]), len(others)))
-    return ranked
+            yield Ranked(position, place, float(words[place]), float(meaning[place]), others)
+
+
+def _distinct(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> tuple[Places, Places]:
+    """Return where each source comes first, in order, and how often it comes again."""
+    order = np.lexsort((low, high))
+    high, low = high[order], low[order]
+    starts = np.flatnonzero(np.concatenate([[True], (high[1:] != high[:-1]) | (low[1:] != low[:-1])]))
+    # The sort is stable, so the first of each run is the first of all.
+    firsts, more = order[starts], np.diff([*starts, len(order)]) - 1
+    again = np.argsort(firsts)
+    return firsts[again], more[again]
 
 
 def hits(
-    view: View, query: Query, known: TermStatistics, found: Candidates, ranked: Sequence[Ranked], limit: int
+    view: View, query: Query, known: TermStatistics, found: Candidates, ranked: Iterable[Ranked], limit: int
 ) -> list[Hit]:
     """Show the first `limit` sources that hold the query's phrases."""
     unread = query.checked and any(scope.unread for scope in select(view, query.filters, query.checked))
@@ -301,28 +308,33 @@ def _hit(
 
 def _score_words(
     scopes: Sequence[Scope], known: TermStatistics, *, exhaustive: bool
-) -> tuple[list[Floats], list[str], float | None]:
+) -> tuple[list[Floats], list[str], float]:
     """Add up BM25 from the rarest term on, until what is left cannot bring a new row among the best.
 
-    Returns each part's scores so far, the terms that are left, and the least score so far that is worth completing
-    (None: every row with a score). This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row
+    Returns each part's scores so far, the terms that are left, and the least score so far that is worth completing,
+    which is above 0. This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row
     that has none of the rarer terms scores less than the bounds of those that are left, taken together.
     """
     scores = [np.zeros(scope.part.rows) for scope in scopes]
     if not known.length:
-        return scores, [], None
+        return scores, [], _LEAST
     ordered = known.ordered
     bounds = [known.weight(term) * (K1 + 1) for term in ordered]
     for place, term in enumerate(ordered):
         if not exhaustive and place and known.frequencies[term] > _FREQUENT:
             rest = math.fsum(bounds[place:])
-            least = _largest(np.concatenate([partial[partial > 0] for partial in scores]), POOL)
+            least = _best_so_far(scores)
             if least > rest:
                 # The little more is for rounding: bounds and scores are added up in different orders.
                 return scores, ordered[place:], (least - rest) * (1 - 1e-9)
         for scope, partial in zip(scopes, scores, strict=True):
             _add_term(scope, partial, term, known)
-    return scores, [], None
+    return scores, [], _LEAST if exhaustive else max(_LEAST, _best_so_far(scores))
+
+
+def _best_so_far(scores: Sequence[Floats]) -> float:
+    """Return the score of the last that is among the best `POOL` now."""
+    return _largest(np.concatenate([partial[partial > 0] for partial in scores] or [np.empty(0)]), POOL)
 
 
 def _add_term(scope: Scope, scores: Floats, term: str, known: TermStatistics) -> None:
@@ -449,6 +461,13 @@ def _columns(part: Part, number: int, rows: Places, words: Floats, similarity: F
     )
 
 
+def _union(left: Places, right: Places) -> Places:
+    both = np.sort(np.concatenate([left, right]))
+    return both[np.concatenate([both[:1] == both[:1], both[1:] != both[:-1]])]
+
+
+_LEAST = float(np.finfo(np.float64).tiny)
+"""The smallest score that is not 0."""
 _EMPTY = np.empty(0, np.int64)
 _NONE = Candidates(
     _EMPTY, _EMPTY, _EMPTY, np.empty(0, np.uint64), np.empty(0, np.uint64), _EMPTY, np.empty(0), np.empty(0)
