@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
+from almanac import moments
 from almanac.errors import Unavailable, Unprocessable
 from almanac.web.auth import MissingPrincipal, Principal, Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
-from search import moments, wiring
+from search import wiring
 from search.errors import InvalidPeriod, ModelUnavailable
 from search.schemas import SearchRequest, SearchResults
 

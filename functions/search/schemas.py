@@ -17,7 +17,7 @@ def _check_glob(glob: str) -> str:
 
 
 def _check_moment(text: str) -> str:
-    from search.moments import parse
+    from almanac.moments import parse
 
     parse(text, datetime.now(UTC))
     return text
