@@ -1,4 +1,4 @@
-"""What the index tests share: small worlds of sources, segments made of them, and engines."""
+"""What the index tests share: small worlds of sources, segments made of them, and views."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from almanac.index.engine import Engine, Hit, Query
 from almanac.index.filters import Filters
-from almanac.index.segments import Model, Row, Segment, encode
+from almanac.index.parts import Part, encode, open_part
+from almanac.index.retrieval import Hit, Query, search
+from almanac.index.segments import Model, Row, Segment
 from almanac.index.sources import Kind, SourceInfo, SourceRef
+from almanac.index.visibility import Facts, View
 
 MODEL = Model(name="test:hash", fingerprint="f1", dimensions=8)
 WORDS = ["parse", "header", "queue", "retry", "lease", "commit", "vector", "index", "алмаз", "shard"]
@@ -53,16 +55,18 @@ def segment(sources: Sequence[tuple[SourceInfo, Sequence[str]]], deleted: Iterab
     return Segment(MODEL, [source for source, _ in sources], rows, vectors, tuple(deleted))
 
 
-def engine_of(*segments: Segment) -> Engine:
-    engine = Engine(MODEL)
-    for each in segments:
-        engine.add(encode(each).sha256, each)
-    return engine
+def part_of(made: Segment) -> Part:
+    name, body = encode(made)
+    return open_part(body, name=name, key=name, model=made.model)
+
+
+def view_of(*segments: Segment, facts: Facts | None = None) -> View:
+    return View([part_of(each) for each in segments], facts or Facts())
 
 
 def query(text: str, *, meaning_weight: float = 0.7, filters: Filters | None = None) -> Query:
     return Query(text, vector_of(text), meaning_weight, filters or Filters())
 
 
-def answer(engine: Engine, asked: Query, limit: int = 50) -> list[Hit]:
-    return engine.search(asked, limit)
+def answer(view: View, asked: Query, limit: int = 50) -> list[Hit]:
+    return search(view, asked, limit)

@@ -463,7 +463,8 @@ def _columns(part: Part, number: int, rows: Places, words: Floats, similarity: F
 
 def _union(left: Places, right: Places) -> Places:
     both = np.sort(np.concatenate([left, right]))
-    return both[np.concatenate([both[:1] == both[:1], both[1:] != both[:-1]])]
+    distinct: Places = both[np.concatenate([both[:1] == both[:1], both[1:] != both[:-1]])]
+    return distinct
 
 
 _LEAST = float(np.finfo(np.float64).tiny)
