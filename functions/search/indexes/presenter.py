@@ -1,0 +1,75 @@
+"""From what the manifest and the parts say to what callers see of indexes."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from almanac.index import manifest
+from search.indexes import schemas
+from search.indexes.builds import Build
+from search.indexes.service import Listed
+
+if TYPE_CHECKING:
+    from search.indexes.opening import Opened
+
+
+def index(listed: Listed) -> schemas.Index:
+    """Render an index."""
+    info = listed.info
+    return schemas.Index(
+        id=info.id,
+        model=info.model,
+        state=info.state,
+        shards=info.shards,
+        created_at=info.created_at or None,
+        served_until=info.served_until or None,
+        build=_build(listed.build) if listed.build else None,
+    )
+
+
+def status(opened: "Opened", others: list[Listed]) -> schemas.IndexStatus:
+    """Render the index that serves."""
+    state, info = opened.state, opened.info
+    log = state.segments(info.id).values()
+    heads = {name: head for name, head in sorted(state.heads.items()) if name not in state.drops}
+    return schemas.IndexStatus(
+        id=info.id,
+        model=info.model,
+        shards=info.shards,
+        chunks=opened.view.rows,
+        unembedded=opened.view.unembedded,
+        superseded=sum(part.rows for part in opened.parts) - opened.view.rows,
+        history=sum(part.rows for part in opened.history),
+        awaiting=len(state.awaiting),
+        log=schemas.Log(
+            segments=len(log), rows=sum(entry.rows for entry in log), bytes=sum(entry.size for entry in log)
+        ),
+        snapshots=[_snapshot(snapshot) for _, snapshot in sorted(state.snapshots.get(info.id, {}).items())],
+        repositories={
+            name: schemas.Standing(commit=head.commit, branch=head.branch, run=head.run) for name, head in heads.items()
+        },
+        others=[index(listed) for listed in others],
+    )
+
+
+def _build(build: Build) -> schemas.Build:
+    error = None
+    if build.error_code is not None:
+        error = schemas.BuildError(code=build.error_code, cause=build.error_cause or "", at=build.error_at)
+    fields = {name: getattr(build, name) for name in schemas.Build.model_fields if name not in {"origin", "error"}}
+    return schemas.Build.model_validate({**fields, "from": build.origin, "error": error})
+
+
+def _snapshot(snapshot: manifest.Snapshot) -> schemas.Snapshot:
+    age = None
+    if snapshot.at:
+        age = max(0, round((datetime.now(UTC) - datetime.fromisoformat(snapshot.at)).total_seconds()))
+    current = snapshot.current
+    return schemas.Snapshot(
+        shard=snapshot.shard,
+        generation=snapshot.generation,
+        at=snapshot.at or None,
+        age_seconds=age,
+        rows=current.rows if current else 0,
+        bytes=current.size if current else 0,
+        history_rows=sum(part.rows for part in snapshot.history),
+    )
