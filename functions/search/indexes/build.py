@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed
-from almanac.errors import RetryableError, TerminalError
+from almanac.errors import AppError, RetryableError, TerminalError
 from almanac.events import BuildIndex
 from almanac.index.manifest import IndexInfo, Manifest, ManifestState, SegmentEntry
 from almanac.observability import emit, log
@@ -67,9 +67,8 @@ async def run(event: BuildIndex, deadline: Deadline) -> None:
         raise
     except Exception as error:
         # What an unexpected error says of itself is for the log; only its kind is for people.
-        cause = (
-            str(error) if isinstance(error, RetryableError) else f"an error of Almanac's own: {type(error).__name__}"
-        )
+        known = isinstance(error, RetryableError | AppError)
+        cause = str(error) if known else f"an error of Almanac's own: {type(error).__name__}"
         await wiring.table().write(builds.put(filling.build.failed("build_interrupted", cause)))
         raise
 
@@ -99,8 +98,8 @@ class _Filling:
         """Copy what is missing as of one reading of the manifest; returns how many segments that took."""
         from search.indexes import copying, opening
 
-        serving = await opening.open_index(wiring.blobs(), self.event.tenant_id, state, state.directory.serving.id)
-        other = await opening.open_index(wiring.blobs(), self.event.tenant_id, state, self.event.index_id)
+        serving = await opening.open_index(wiring.reader(), self.event.tenant_id, state, state.directory.serving.id)
+        other = await opening.open_index(wiring.reader(), self.event.tenant_id, state, self.event.index_id)
         copied = await self._bury(serving, other)
         parts = [*serving.parts, *serving.history]
         held = await asyncio.to_thread(other.held)
@@ -123,8 +122,9 @@ class _Filling:
         """Let the index know what is gone, in every shard: a grave does not tell its source's id."""
         from search.indexes import copying
 
-        found, known = (copying.graves([*index.parts, *index.history]) for index in (serving, other))
-        missing = copying.unknown(found, known)
+        missing = await asyncio.to_thread(
+            lambda: copying.unknown(*(copying.graves([*index.parts, *index.history]) for index in (serving, other)))
+        )
         if not missing:
             return 0
         part = await asyncio.to_thread(copying.part_of_graves, _model_of(other.info), missing)

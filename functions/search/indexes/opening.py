@@ -1,22 +1,19 @@
 """Whole indexes, opened for administration: their parts, and what is visible of them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from almanac.aws import keys
-from almanac.aws.blobs import Blobs
+from almanac.index.copies import Place
 from almanac.index.ingest import model_of
-from almanac.index.manifest import IndexInfo, ManifestState
-from almanac.index.parts import Part, open_part
+from almanac.index.manifest import IndexInfo, ManifestState, PartRef, SegmentEntry
+from almanac.index.parts import Body, CorruptPart, Part, open_part
+from almanac.index.reader import IndexUnavailable, Reader
+from almanac.index.segments import ModelMismatch
 from almanac.index.visibility import Facts, View, visible_documents
+from almanac.observability import log
 from search import wiring
-
-if TYPE_CHECKING:
-    from almanac.index.segments import Model
-
-_DOWNLOADS = 16
 
 Claim = tuple[int, int, int]
 """A version of a source: the two halves of its key, and the version."""
@@ -62,37 +59,35 @@ def claims(part: Part, documents: "range | list[int]") -> Iterator[Claim]:
     return zip(*columns, strict=True)
 
 
-def names(state: ManifestState, index_id: str) -> tuple[list[str], list[str]]:
-    """Return the names of an index's parts: of those that may be visible, and of its history."""
-    current, history = list(state.segments(index_id)), []
-    for snapshot in state.snapshots.get(index_id, {}).values():
-        current += [snapshot.current.sha256] if snapshot.current else []
-        history += [ref.sha256 for ref in snapshot.history]
-    return sorted(set(current)), sorted(set(history) - set(current))
-
-
 def facts(state: ManifestState) -> Facts:
-    return Facts(state.erased, frozenset(state.drops), state.floors)
+    return Facts(dict(state.erased), frozenset(state.drops), state.floors)
 
 
-async def open_index(blobs: Blobs, tenant_id: str, state: ManifestState, index_id: str) -> Opened:
-    """Open an index; raises `CorruptPart` when an object is not what the manifest names."""
+async def open_index(reader: Reader, tenant_id: str, state: ManifestState, index_id: str) -> Opened:
+    """Open an index; raises `IndexUnavailable` when a part cannot be read, after its repair was asked for."""
     info = state.directory.indexes[index_id]
+    snapshots = [snapshot for _, snapshot in sorted(state.snapshots.get(index_id, {}).items())]
+    current = await _open(reader, tenant_id, info, [s.current for s in snapshots if s.current])
+    covered = {name for part in current for name in part.header.covers}
+    segments = [entry for name, entry in sorted(state.segments(index_id).items()) if name not in covered]
+    parts = [*current, *await _open(reader, tenant_id, info, segments)]
+    history = await _open(reader, tenant_id, info, [ref for snapshot in snapshots for ref in snapshot.history])
+    return Opened(info, state, parts, history, await asyncio.to_thread(View, parts, facts(state)))
+
+
+async def _open(reader: Reader, tenant_id: str, info: IndexInfo, refs: Sequence[PartRef | SegmentEntry]) -> list[Part]:
+    places = [Place(keys.part_object(tenant_id, info.id, ref.sha256), ref.sha256, ref.size) for ref in refs]
+    bodies = await reader.bodies(tenant_id, info.id, places)
+    return await asyncio.to_thread(_parts, info, places, bodies)
+
+
+def _parts(info: IndexInfo, places: Sequence[Place], bodies: Sequence[Body]) -> list[Part]:
     model = model_of(wiring.embedder_for(info.model))
-    current, history = names(state, index_id)
-    parts = await _open(blobs, tenant_id, index_id, model, current)
-    past = await _open(blobs, tenant_id, index_id, model, history)
-    view = await asyncio.to_thread(View, parts, facts(state))
-    return Opened(info, state, parts, past, view)
-
-
-async def _open(blobs: Blobs, tenant_id: str, index_id: str, model: "Model", wanted: list[str]) -> list[Part]:
-    slots = asyncio.Semaphore(_DOWNLOADS)
-
-    async def one(name: str) -> Part:
-        key = keys.part_object(tenant_id, index_id, name)
-        async with slots:
-            body = await blobs.get(key)
-            return await asyncio.to_thread(open_part, body, name=name, key=key, model=model)
-
-    return list(await asyncio.gather(*(one(name) for name in wanted)))
+    try:
+        return [
+            open_part(body, name=place.name, key=place.key, model=model, verify=False)
+            for place, body in zip(places, bodies, strict=True)
+        ]
+    except (CorruptPart, ModelMismatch) as error:
+        log("error", "part unusable", index=info.id, reason=str(error))
+        raise IndexUnavailable(f"A part of the index {info.id} is of another format or model.") from error

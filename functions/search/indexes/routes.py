@@ -1,12 +1,13 @@
 """Indexes over HTTP."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
 
 from almanac.errors import Unavailable, Unprocessable
-from almanac.web.auth import Admin, InsufficientScope, MissingPrincipal, Principal, Reader
+from almanac.web.auth import Admin, InsufficientScope, MissingPrincipal, Principal
+from almanac.web.auth import Reader as ReaderKey
 from almanac.web.problems import problem_responses
 from search import wiring
 from search.indexes import models, presenter
@@ -22,6 +23,9 @@ from search.indexes.errors import (
 from search.indexes.schemas import EXAMPLE_ID, CompactionQueued, Index, IndexCreate, IndexId, IndexList, IndexStatus
 from search.indexes.service import IndexService
 
+if TYPE_CHECKING:
+    from almanac.index.reader import Reader
+
 router = APIRouter(prefix="/search", tags=["search indexes"])
 
 Id = Annotated[IndexId, Path(description="The index's id.", examples=[EXAMPLE_ID])]
@@ -30,7 +34,7 @@ _CHANGING = (*_READING, IndexesChanged)
 
 
 @router.get("/index", response_model=IndexStatus, responses=problem_responses(*_READING))
-async def get_search_index(principal: Reader) -> IndexStatus:
+async def get_search_index(principal: ReaderKey) -> IndexStatus:
     """Show the index that answers queries: its size, its log, its snapshots, what waits for it."""
     service = await _service(principal)
     opened = await service.serving()
@@ -46,7 +50,7 @@ async def compact_search_index(principal: Admin) -> CompactionQueued:
 
 
 @router.get("/indexes", response_model=IndexList, responses=problem_responses(*_READING))
-async def list_indexes(principal: Reader) -> IndexList:
+async def list_indexes(principal: ReaderKey) -> IndexList:
     """List the tenant's indexes."""
     return IndexList(items=[presenter.index(listed) for listed in await (await _service(principal)).list()])
 
@@ -69,7 +73,7 @@ async def create_index(principal: Admin, body: IndexCreate) -> Index:
     response_model=Index,
     responses=problem_responses(*_READING, IndexNotFound, Unprocessable),
 )
-async def get_index(principal: Reader, index_id: Id) -> Index:
+async def get_index(principal: ReaderKey, index_id: Id) -> Index:
     """Show an index and how far its build is."""
     return presenter.index(await (await _service(principal)).get(index_id))
 
@@ -97,9 +101,11 @@ async def delete_index(principal: Admin, index_id: Id) -> None:
 
 async def _service(principal: Principal) -> IndexService:
     # The first call imports numpy and the index: in a thread.
-    await asyncio.to_thread(_load)
-    return IndexService(wiring.table(), wiring.blobs(), principal.tenant_id, wiring.default_directory())
+    reader = await asyncio.to_thread(_reader)
+    return IndexService(wiring.table(), reader, principal.tenant_id, wiring.default_directory())
 
 
-def _load() -> None:
-    from search.indexes import opening  # noqa: F401
+def _reader() -> "Reader":
+    from search.indexes import opening  # noqa: F401 - loaded with the rest
+
+    return wiring.reader()

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from almanac.aws import outbox
-from almanac.aws.blobs import Blobs
 from almanac.aws.table import ConditionFailed, Table, Write
 from almanac.clock import iso, now
 from almanac.events import BuildIndex, CompactIndex, Event, ResendSources
@@ -31,6 +30,7 @@ from search.indexes.errors import (
 )
 
 if TYPE_CHECKING:
+    from almanac.index.reader import Reader
     from search.indexes.opening import Opened
 
 GRACE_SECONDS = 15 * 60
@@ -49,9 +49,9 @@ class Listed:
 class IndexService:
     """One tenant's indexes. `default` is the directory of a tenant that never changed it."""
 
-    def __init__(self, table: Table, blobs: Blobs, tenant_id: str, default: Directory) -> None:
+    def __init__(self, table: Table, reader: "Reader", tenant_id: str, default: Directory) -> None:
         self._table = table
-        self._blobs = blobs
+        self._reader = reader
         self._tenant_id = tenant_id
         self._manifest = Manifest(table, tenant_id, default)
         self._builds = Builds(table, tenant_id)
@@ -166,15 +166,9 @@ class IndexService:
         return found.total, found.missing, found.unexpected
 
     async def _open(self, state: ManifestState, index_id: str) -> "Opened":
-        from almanac.index.parts import CorruptPart
-        from almanac.index.reader import IndexUnavailable
         from search.indexes.opening import open_index
 
-        try:
-            return await open_index(self._blobs, self._tenant_id, state, index_id)
-        except CorruptPart as error:
-            log("error", "part unusable", key=error.key, reason=error.reason)
-            raise IndexUnavailable(f"A part of the index {index_id} cannot be read. It has been reported.") from error
+        return await open_index(self._reader, self._tenant_id, state, index_id)
 
     def _event(self, kind: type[Event], **fields: object) -> Event:
         common = {"tenant_id": self._tenant_id, "correlation_id": correlation_id()}
