@@ -38,9 +38,8 @@ async def index(message: IndexSources, deadline: Deadline) -> None:
             raise _OutOfTime if embedded else RetryableError("no time was left to begin in")
 
     try:
-        indexed = await ingest.index_batch(
-            batch, message, table=wiring.table(), blobs=wiring.blobs(), embedder=wiring.embedder(), check=check
-        )
+        stores = ingest.Stores(wiring.table(), wiring.blobs(), wiring.embedder_for, wiring.default_directory())
+        indexed = await ingest.index_batch(batch, message, stores, check=check)
     except _OutOfTime:
         # Work that goes on is no failure: it must not use up the receives of its message.
         log("info", "batch continues in the next message", key=message.batch_key)

@@ -1,21 +1,23 @@
 """What the slice's entry points are made of in a deployed function."""
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almanac import runtime
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
-from almanac.settings import BucketSettings, EmbeddingSettings, TableSettings
+from almanac.settings import BucketSettings, CopySettings, EmbeddingSettings, TableSettings
 from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Embedder
     from almanac.index.manifest import Directory
+    from almanac.index.reader import Reader
     from search.service import Searcher
 
 
-class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings):
+class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings):
     """What both the API and the worker read."""
 
 
@@ -68,12 +70,27 @@ def embedder_for(model: str) -> "Embedder":
 
 
 @cache
-def searcher() -> "Searcher":
-    # numpy and the index come with the first search, not with the import of the API.
+def reader() -> "Reader":
+    """Return the one reader of the environment, with its copies of tenants' indexes."""
+    from almanac.index.copies import Copies
     from almanac.index.ingest import model_of
     from almanac.index.reader import Reader
+
+    copies = Copies(blobs(), Path(settings().copy_dir), budget=settings().copy_disk_bytes)
+    return Reader(
+        table(),
+        blobs(),
+        lambda info: model_of(embedder_for(info.model)),
+        default_directory(),
+        copies,
+        budget=settings().copy_memory_bytes,
+    )
+
+
+@cache
+def searcher() -> "Searcher":
+    # numpy and the index come with the first search, not with the import of the API.
     from search import presenter  # noqa: F401 - loaded with the rest
     from search.service import Searcher
 
-    reader = Reader(table(), blobs(), model_of(embedder()), embedder().slug)
-    return Searcher(reader, embedder())
+    return Searcher(reader(), embedder_for)

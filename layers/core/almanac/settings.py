@@ -68,12 +68,6 @@ class QualitySettings(Settings):
     recall_sample: float = 0.02
 
 
-class LanguageModelSettings(Settings):
-    """`language_model` writes answers: `extractive`, or `<provider>:<model>`."""
-
-    language_model: str = "extractive"
-
-
 class CopySettings(Settings):
     """Where a function keeps copies of parts of indexes, and the bytes that they may take there and mapped at once."""
 

@@ -197,7 +197,7 @@ def test_a_tenants_vectors_are_its_own(world: World, neighbour: World, embedded:
 def test_the_manifest_tells_what_a_segment_holds(world: World) -> None:
     world.index(world.message("one", "elephants"))
     state = run(world.manifest.read())
-    (entry,) = state.segments.values()
+    (entry,) = state.segments(SLUG).values()
     (key,) = world.segments()
     assert key == f"tenants/{world.tenant}/index/{SLUG}/parts/{entry.sha256}"
     assert (entry.rows, entry.size) == (1, len(run(blobs().get(key))))

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pydantic import TypeAdapter
 
 from almanac.aws import keys
-from almanac.aws.table import Delete, Item, Put, Table
+from almanac.aws.table import Check, Delete, Item, Put, Table
 from almanac.events import Origin
 from almanac.index.sources import SourceInfo, SourceRef
 
@@ -264,7 +264,7 @@ class Manifest:
         """Add a segment that is in the bucket. The write is refused when the segment was added before."""
         return self._put(entry)
 
-    def remove(self, entry: SegmentEntry | Tombstones) -> Delete:
+    def remove(self, entry: SegmentEntry | Snapshot | Tombstones) -> Delete:
         """Take away what a snapshot holds, or what belongs to no index any more."""
         key = to_item(self._tenant_id, entry)
         return Delete(keys.Key(key["pk"], key["sk"]))
@@ -282,6 +282,13 @@ class Manifest:
         if directory.version == 1:
             return Put(item)
         return Put(item, condition="#version = :before", values={":before": directory.version - 1})
+
+    def unchanged(self, directory: Directory) -> Check:
+        """Let a transaction depend on there being no later directory."""
+        key = keys.index_directory(self._tenant_id)
+        if directory.version == 0:
+            return Check(key, "attribute_not_exists(#pk)")
+        return Check(key, "#version = :version", {":version": directory.version})
 
     def hide(self, refs: Sequence[SourceRef]) -> list[Put]:
         """Erase sources; equal refs make equal items, so that a repeat writes nothing new."""

@@ -1,21 +1,36 @@
-"""Tenants' indexes in the memory of one execution environment, brought up to date before each answer."""
+"""Tenants' indexes in one execution environment, brought up to date before each answer."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from mmap import mmap
+from operator import is_
+from time import monotonic
 
-from almanac.aws import keys
+from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.errors import Unavailable
-from almanac.index.engine import Engine, Hit, Position, Query
-from almanac.index.manifest import Head, Manifest, ManifestState, Tombstones
-from almanac.index.segments import CorruptSegment, Model, ModelMismatch, decode
-from almanac.observability import emit, log
+from almanac.events import RepairPart
+from almanac.index import tail
+from almanac.index.copies import Copies, Place
+from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, Snapshot
+from almanac.index.parts import CorruptPart, Part, open_part
+from almanac.index.retrieval import Hit, Position, Query, search
+from almanac.index.segments import Model, ModelMismatch
+from almanac.index.sources import Source, SourceBatch
+from almanac.index.visibility import AsOf, Facts, View
+from almanac.observability import correlation_id, emit, log, log_failure
 
-_DOWNLOADS = 16
+_PASTS_KEPT = 4
+_REPORT_SECONDS = 60
+_DAMAGED = (
+    "A part of the search index is missing or damaged. It has been reported and is being repaired; try again in a few "
+    "minutes. When this lasts, `almanac index rebuild --from sources` makes the index anew."
+)
+Asking = Callable[[IndexInfo], Awaitable[Query]]
+"""Makes the query for an index: its vector is of that index's model."""
 
 
 class IndexUnavailable(Unavailable):
@@ -27,31 +42,81 @@ class IndexUnavailable(Unavailable):
 
 @dataclass(frozen=True)
 class Found:
-    """Hits, and where the repositories stood in the version of the index that they come from."""
+    """Hits, and the state of the index that they come from.
+
+    `heads` are where the repositories stood. `awaiting` is what is stored but not embedded, newest first: messages
+    among it are found by words. `rows` and `unembedded` count visible chunks. `views` and `query` are for whoever wants
+    to ask the very same state again.
+    """
 
     hits: list[Hit]
     heads: dict[str, Head]
-    segments: int
+    index: IndexInfo
     rows: int
+    parts: int
+    unembedded: int
+    awaiting: tuple[Awaited, ...]
+    views: tuple[View, ...] = field(repr=False, compare=False)
+    query: Query = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class _Current:
+    """One version of the manifest with everything that it names. Whoever holds it is touched by no later one."""
+
+    state: ManifestState
+    info: IndexInfo
+    model: Model
+    parts: tuple[Part, ...]
+    views: tuple[View, ...]
+    awaiting: tuple[Awaited, ...]
 
 
 @dataclass
 class _Copy:
-    engine: Engine
-    state: ManifestState = field(default_factory=ManifestState)
+    """What is kept of a tenant between queries: the newest state, the batches of its tail, states of the past."""
+
+    current: _Current | None = None
+    parts: dict[str, Part] = field(default_factory=dict)
+    weights: dict[str, int] = field(default_factory=dict)
+    batches: dict[str, list[Source]] = field(default_factory=dict)
+    tail: tuple[object, Part | None] = ((), None)
+    pasts: "OrderedDict[object, tuple[View, ...]]" = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the parts take, as good as it can be told."""
+        known = dict(self.parts)
+        for views in self.pasts.values():
+            known.update((part.name, part) for view in views for part in view.parts)
+        return sum(self.weights.get(name, part.nbytes) for name, part in known.items())
 
 
 class Reader:
-    """Answers queries of any tenant. Keeps tenants under a budget of bytes; the least recently used goes first."""
+    """Answers queries of any tenant. Keeps tenants under a budget of bytes; the least recently used goes first.
 
-    def __init__(self, table: Table, blobs: Blobs, model: Model, model_slug: str, *, budget: int = 1 << 30) -> None:
+    `models` tells the embedding model of an index; `default` is the index of a tenant that never chose one.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        blobs: Blobs,
+        models: Callable[[IndexInfo], Model],
+        default: Directory,
+        copies: Copies,
+        *,
+        budget: int = 1 << 30,
+    ) -> None:
         self._table = table
         self._blobs = blobs
-        self._model = model
-        self._slug = model_slug
+        self._models = models
+        self._default = default
+        self._disk = copies
         self._budget = budget
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._reported: dict[str, float] = {}
 
     @property
     def tenants(self) -> list[str]:
@@ -60,81 +125,205 @@ class Reader:
 
     @property
     def nbytes(self) -> int:
-        return sum(copy.engine.nbytes for copy in self._copies.values())
+        return sum(copy.nbytes for copy in self._copies.values())
 
-    async def search(self, tenant_id: str, query: Awaitable[Query], limit: int, after: Position | None = None) -> Found:
+    async def search(
+        self, tenant_id: str, asking: Asking, limit: int, after: Position | None = None, as_of: AsOf | None = None
+    ) -> Found:
         """Answer from an index that holds whatever was acknowledged before the call; raises `IndexUnavailable`.
 
-        The query is awaited while the index is brought up to date.
+        The query is made while the index is brought up to date.
         """
-        copy = self._copies.pop(tenant_id, None) or _Copy(Engine(self._model))
+        copy = self._copies.pop(tenant_id, None) or _Copy()
         self._copies[tenant_id] = copy
-        async with copy.lock:
-            asked = await self._refreshed(tenant_id, copy, query)
-            hits = await asyncio.to_thread(copy.engine.search, asked, limit, after)
-            heads = {name: head for name, head in copy.state.heads.items() if name not in copy.state.drops}
-            found = Found(hits, heads, len(copy.engine.segments), copy.engine.visible_rows)
+        guess = copy.current.info if copy.current else self._default.serving
+        making, refreshing = asyncio.ensure_future(asking(guess)), asyncio.create_task(self._refresh(tenant_id, copy))
+        # Both are awaited whatever becomes of the other: nothing is left under way behind a failure.
+        made, current = await asyncio.gather(making, refreshing, return_exceptions=True)
+        if isinstance(current, BaseException):
+            raise current
+        query = made if current.info.model == guess.model else await asking(current.info)
+        if isinstance(query, BaseException):
+            raise query
+        views = current.views if as_of is None else await self._past(tenant_id, copy, current, as_of)
+        hits = await asyncio.to_thread(search, views[0], query, limit, after)
+        heads = {name: head for name, head in current.state.heads.items() if name not in current.state.drops}
         self._evict(tenant_id)
-        return found
+        return Found(
+            hits,
+            heads,
+            current.info,
+            rows=sum(view.rows for view in views),
+            parts=sum(len(view.parts) for view in views),
+            unembedded=sum(view.unembedded for view in views),
+            awaiting=current.awaiting,
+            views=views,
+            query=query,
+        )
 
-    async def _refreshed(self, tenant_id: str, copy: _Copy, query: Awaitable[Query]) -> Query:
-        """Return the query when the copy is up to date. The copy is not left to itself while anything changes it."""
-        asked, refreshed = await asyncio.gather(query, self._refresh(tenant_id, copy), return_exceptions=True)
-        for outcome in (asked, refreshed):
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return cast("Query", asked)
+    async def _refresh(self, tenant_id: str, copy: _Copy) -> _Current:
+        """Return the state that the manifest names now; the copy goes on from there.
 
-    async def _refresh(self, tenant_id: str, copy: _Copy) -> None:
-        """Bring a copy up to date. One that was interrupted while it grew is not to be trusted, and begins anew."""
+        Nothing that is in use ever changes: a state is made beside the one before it and takes its place when it is
+        whole. So a query that is interrupted, or overtaken by another, leaves nothing half done.
+        """
+        state = await Manifest(self._table, tenant_id, self._default).read()
+        async with copy.lock:
+            current = await self._current(tenant_id, copy, state)
+            if copy.current is None or current.views is not copy.current.views:
+                copy.pasts.clear()
+            copy.current = current
+            used = {part.name for part in current.parts}
+            copy.parts = {name: part for name, part in copy.parts.items() if name in used}
+            if not copy.pasts:
+                copy.weights = {name: weight for name, weight in copy.weights.items() if name in used}
+        return current
+
+    async def _current(self, tenant_id: str, copy: _Copy, state: ManifestState) -> _Current:
+        info = state.directory.serving
+        model = self._models(info)
+        opener = _Opener(self, tenant_id, info, model, copy)
+        snapshots = await opener.open((s.current.sha256, s.current.size) for s in opener.snapshots(state) if s.current)
+        covered = {name for part in snapshots for name in part.header.covers} if state.log.get(info.id) else set()
+        log_entries = [entry for name, entry in sorted(state.segments(info.id).items()) if name not in covered]
+        segments = await opener.open((entry.sha256, entry.size) for entry in log_entries)
+        known = [*snapshots, *segments]
+        awaited = await asyncio.to_thread(tail.awaiting, state, info.id, known)
+        late = await self._tail(copy, awaited, model)
+        parts = (*known, *late)
+        facts = Facts(dict(state.erased), frozenset(state.drops), state.floors)
+        before = copy.current
+        if before is not None and before.info.id == info.id and _says_the_same(before.views[0], parts, facts):
+            return replace(before, state=state, info=info, awaiting=tuple(awaited))
+        view = await asyncio.to_thread(View, parts, facts)
+        return _Current(state, info, model, parts, (view,), tuple(awaited))
+
+    async def _tail(self, copy: _Copy, awaited: Sequence[Awaited], model: Model) -> list[Part]:
+        """Return the part of the messages that are not embedded yet, or nothing."""
+        wanted = tail.searchable(awaited)
+        copy.batches = {entry.batch_key: copy.batches.get(entry.batch_key, []) for entry in wanted}
+        missing = [key for key, sources in copy.batches.items() if not sources]
+        for key, sources in zip(missing, await asyncio.gather(*map(self._sources, missing)), strict=True):
+            copy.batches[key] = sources
+        # The same part stays for as long as it says the same, and with it the view.
+        says = (model, [(entry.batch_key, entry.version, bool(copy.batches[entry.batch_key])) for entry in wanted])
+        if copy.tail[0] != says:
+            copy.tail = (says, await asyncio.to_thread(tail.tail_part, wanted, copy.batches, model))
+        return [] if copy.tail[1] is None else [copy.tail[1]]
+
+    async def _sources(self, batch_key: str) -> list[Source]:
+        body = await self._blobs.get(batch_key)
         try:
-            await self._grow(tenant_id, copy)
-        except IndexUnavailable:
-            raise
-        except BaseException:
-            copy.engine, copy.state = Engine(self._model), ManifestState()
-            raise
+            return [] if body is None else SourceBatch.decode(body).sources
+        except ValueError:
+            return []
 
-    async def _grow(self, tenant_id: str, copy: _Copy) -> None:
-        state = await Manifest(self._table, tenant_id).read()
-        if copy.engine.segments - state.segments(self._slug).keys():
-            copy.engine, copy.state = Engine(self._model), ManifestState()
-        known = copy.state
-        news = {source: version for source, version in state.erased.items() if version > known.erased.get(source, 0)}
-        if news:
-            copy.engine.hide(Tombstones(news).refs)
-        if drops := state.drops - known.drops:
-            copy.engine.drop(drops)
-        # What is hidden already never has to be loaded, so segments come last.
-        await self._load(tenant_id, copy.engine, sorted(state.segments(self._slug).keys() - copy.engine.segments))
-        copy.state = state
+    async def _past(self, tenant_id: str, copy: _Copy, current: _Current, as_of: AsOf) -> tuple[View, ...]:
+        """Return what was visible at a moment: the parts of the present and of history, seen with the runs of then."""
+        key = (as_of.moment, frozenset(as_of.runs.items()), frozenset(as_of.branches.items()))
+        async with copy.lock:
+            is_newest = copy.current is current
+            if is_newest and key in copy.pasts:
+                copy.pasts.move_to_end(key)
+                return copy.pasts[key]
+            opener = _Opener(self, tenant_id, current.info, current.model, copy)
+            refs = (ref for snapshot in opener.snapshots(current.state) for ref in snapshot.history)
+            history = await opener.open((ref.sha256, ref.size) for ref in refs)
+            facts = current.views[0].facts
+            # A floor hides what lies before it from the present, and from no past that lies before the floor.
+            floors = {name: floor for name, floor in facts.floors.items() if as_of.runs.get(name, 0) >= floor}
+            view = await asyncio.to_thread(
+                View, [*current.parts, *history], Facts(facts.erased, facts.drops, floors, as_of)
+            )
+            if is_newest:
+                copy.pasts[key] = (view,)
+                while len(copy.pasts) > _PASTS_KEPT:
+                    copy.pasts.popitem(last=False)
+        return (view,)
 
-    async def _load(self, tenant_id: str, engine: Engine, names: list[str]) -> None:
-        for start in range(0, len(names), _DOWNLOADS):
-            group = names[start : start + _DOWNLOADS]
-            places = [keys.part_object(tenant_id, self._slug, name) for name in group]
-            bodies = await asyncio.gather(*(self._blobs.get(place) for place in places))
-            try:
-                await asyncio.to_thread(_add, engine, list(zip(group, places, bodies, strict=True)))
-            except CorruptSegment as error:
-                log("error", "segment unusable", key=error.key, reason=error.reason)
-                emit({"CorruptSegments": (1, "Count")})
-                raise IndexUnavailable("A part of the search index cannot be read. It has been reported.") from error
-            except ModelMismatch as error:
-                log("error", "segment of another model", reason=str(error))
-                emit({"CorruptSegments": (1, "Count")})
-                raise IndexUnavailable("The search index was built by another embedding model.") from error
+    async def bodies(self, tenant_id: str, index_id: str, places: Sequence[Place]) -> list[bytes | mmap]:
+        """Return the bytes of parts; one that is missing or damaged is reported, and a repair asked for, once."""
+        try:
+            return await self._disk.open_all(places)
+        except CorruptPart as error:
+            await self._report(tenant_id, index_id, error)
+            raise IndexUnavailable(_DAMAGED) from error
+
+    async def _report(self, tenant_id: str, index_id: str, error: CorruptPart) -> None:
+        log("error", "part unusable", key=error.key, reason=error.reason)
+        emit({"CorruptSegments": (1, "Count")})
+        reported = self._reported.get(error.key, 0)
+        if monotonic() < reported:
+            return
+        self._reported[error.key] = monotonic() + _REPORT_SECONDS
+        repair = RepairPart(
+            tenant_id=tenant_id,
+            correlation_id=correlation_id(),
+            index_id=index_id,
+            sha256=error.key.rpartition("/")[2],
+            key=error.key,
+            reason=error.reason,
+        )
+        try:
+            await self._table.write(outbox.message(repair))
+        except Exception as failure:  # noqa: BLE001 - the caller is told of the damage, not of this
+            log_failure("repair not asked for", failure, key=error.key)
 
     def _evict(self, in_use: str) -> None:
-        total = self.nbytes
-        for tenant_id, copy in list(self._copies.items()):
-            if total <= self._budget:
-                return
-            if tenant_id != in_use and not copy.lock.locked():
-                total -= copy.engine.nbytes
+        """Let go of tenants, least recently used first, while memory or disk is over its budget."""
+        for tenant_id in list(self._copies):
+            if self.nbytes <= self._budget and self._disk.open_bytes <= self._disk.budget:
+                break
+            if tenant_id != in_use and not self._copies[tenant_id].lock.locked():
+                # Nothing else holds its parts, so their mappings end here.
                 del self._copies[tenant_id]
+        self._disk.trim()
 
 
-def _add(engine: Engine, objects: Iterable[tuple[str, str, bytes | None]]) -> None:
-    for name, key, body in objects:
-        engine.add(name, decode(body, key=key, sha256=name, model=engine.model))
+@dataclass(frozen=True)
+class _Opener:
+    """Opens parts of one index for one tenant's copy."""
+
+    reader: Reader
+    tenant_id: str
+    info: IndexInfo
+    model: Model
+    copy: _Copy
+
+    def snapshots(self, state: ManifestState) -> list[Snapshot]:
+        found = [snapshot for _, snapshot in sorted(state.snapshots.get(self.info.id, {}).items())]
+        if any(snapshot.fingerprint != self.model.fingerprint for snapshot in found):
+            raise _of_another_model(self.info)
+        return found
+
+    async def open(self, parts: Iterable[tuple[str, int]]) -> list[Part]:
+        """Return parts by name and size, in order; those that are not open yet are fetched at once."""
+        wanted = dict(parts)
+        known = self.copy.parts
+        places = [
+            Place(keys.part_object(self.tenant_id, self.info.id, name), name, size)
+            for name, size in wanted.items()
+            if name not in known
+        ]
+        bodies = await self.reader.bodies(self.tenant_id, self.info.id, places)
+        try:
+            for place, body in zip(places, bodies, strict=True):
+                part = open_part(body, name=place.name, key=place.key, model=self.model, verify=False)
+                known[place.name] = part
+                self.copy.weights[place.name] = len(body) if isinstance(body, bytes) else part.nbytes
+        except ModelMismatch as error:
+            log("error", "part of another model", reason=str(error))
+            emit({"CorruptSegments": (1, "Count")})
+            raise _of_another_model(self.info) from error
+        except CorruptPart as error:
+            log("error", "part unreadable", key=error.key, reason=error.reason)
+            raise IndexUnavailable(_DAMAGED) from error
+        return [known[name] for name in wanted]
+
+
+def _says_the_same(view: View, parts: Sequence[Part], facts: Facts) -> bool:
+    return len(view.parts) == len(parts) and all(map(is_, view.parts, parts)) and view.facts == facts
+
+
+def _of_another_model(info: IndexInfo) -> IndexUnavailable:
+    return IndexUnavailable(f"The index {info.id} holds vectors of another embedding model than {info.model}.")

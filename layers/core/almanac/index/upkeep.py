@@ -1,4 +1,4 @@
-"""Which tenants have an index, and when each is swept next: a schedule that is read without a scan."""
+"""What keeps indexes in shape: when a log is to be merged, and a schedule of sweeps that is read without a scan."""
 
 import time
 
@@ -7,12 +7,38 @@ from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Put, Table, Update
 from almanac.clock import iso
 from almanac.events import SweepIndex
+from almanac.index.manifest import ManifestState, SegmentEntry
 from almanac.observability import correlation_id
 
+LONG_LOG = 32
+MANY_TOMBSTONES = 16
 SWEEP_SECONDS = 86_400
+_SMALL_LOG_ROWS = 2_000
+_ROWS_PER_LENGTH = 100_000
 ENTITY = "index_upkeep"
 _PAGE = 100
 _MOST = 1_000
+
+
+def is_overdue(state: ManifestState, index_id: str, shard: int, *, adding: SegmentEntry | None = None) -> bool:
+    """Tell whether a shard's log is too long, too large, or waits with too many tombstones.
+
+    A merge writes the whole snapshot again, so a large one is merged with a longer log: the work for each row that is
+    added grows with the square root of an index at most, and a reader opens few parts in proportion to its rows.
+    """
+    snapshot, log = state.snapshot(index_id, shard), state.segments(index_id, shard)
+    if adding is not None:
+        log[adding.sha256] = adding
+    if not log and snapshot is None:
+        return False
+    held = snapshot.current.rows if snapshot and snapshot.current else 0
+    rows = sum(entry.rows for entry in log.values())
+    unknown = state.tombstones.keys() - set(snapshot.folded if snapshot else ())
+    return (
+        len(log) >= LONG_LOG * (1 + held // _ROWS_PER_LENGTH)
+        or rows > max(_SMALL_LOG_ROWS, held // 4)
+        or len(unknown) >= MANY_TOMBSTONES
+    )
 
 
 def schedule(tenant_id: str) -> Put:

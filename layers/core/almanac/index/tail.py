@@ -1,0 +1,69 @@
+"""What is stored but not embedded yet: found by words alone until its segment comes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from almanac.index.manifest import Awaited, ManifestState
+from almanac.index.parts import Part, encode, open_part, source_key
+from almanac.index.segments import Model, Row, Segment
+from almanac.index.sources import Source
+from almanac.text.chunking import chunk_source
+
+LONGEST = 200
+"""So many of the newest are searched; embedding is far behind when there are more."""
+
+
+def awaiting(state: ManifestState, index_id: str, parts: Sequence[Part]) -> list[Awaited]:
+    """Return what the index does not have yet, newest first.
+
+    An entry of the manifest may outlive the coming of its segment for a moment, or what it stands for.
+    """
+    arrived = {entry.origin for entry in state.segments(index_id).values()}
+    found = [
+        entry
+        for entry in state.awaiting.values()
+        if entry.origin not in arrived and not _is_gone(state, entry) and not _is_held(parts, entry)
+    ]
+    return sorted(found, key=lambda entry: (entry.since, entry.name), reverse=True)
+
+
+def searchable(entries: Iterable[Awaited]) -> list[Awaited]:
+    """Return those that words can find before they are embedded."""
+    return [entry for entry in entries if entry.source_id is not None][:LONGEST]
+
+
+def tail_part(entries: Iterable[Awaited], sources: Mapping[str, Sequence[Source]], model: Model) -> Part | None:
+    """Make a part without vectors of what the batches of the entries hold; None when that is nothing."""
+    wanted = [_source_of(entry, sources.get(entry.batch_key, ())) for entry in entries]
+    found = [source for source in wanted if source is not None]
+    if not found:
+        return None
+    rows = [
+        Row(place, chunk.ordinal, chunk.start_line, chunk.end_line, chunk.text, chunk.context)
+        for place, source in enumerate(found)
+        for chunk in chunk_source(source)
+    ]
+    encoded = encode(Segment(model, [source.info for source in found], rows, None))
+    return open_part(encoded.body, name=encoded.sha256, key="the tail", model=model, verify=False)
+
+
+def _is_gone(state: ManifestState, entry: Awaited) -> bool:
+    erased = entry.source_id is not None and state.erased.get(entry.source_id, 0) >= entry.version
+    return erased or entry.container_id in state.drops
+
+
+def _is_held(parts: Sequence[Part], entry: Awaited) -> bool:
+    """Tell whether a part has this version of the source, or a later one."""
+    if entry.source_id is None:
+        return False
+    high, low = (np.uint64(half) for half in source_key(entry.source_id))
+    for part in parts:
+        first, last = (int(np.searchsorted(part.key_high, high, side)) for side in ("left", "right"))
+        if ((part.key_low[first:last] == low) & (part.versions[first:last] >= entry.version)).any():
+            return True
+    return False
+
+
+def _source_of(entry: Awaited, batch: Sequence[Source]) -> Source | None:
+    return next((s for s in batch if (s.source_id, s.version) == (entry.source_id, entry.version)), None)
