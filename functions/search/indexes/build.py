@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed
+from almanac.aws.table import ConditionFailed, Put, Write
 from almanac.errors import AppError, RetryableError, TerminalError
-from almanac.events import BuildIndex
+from almanac.events import BuildIndex, CompactIndex
 from almanac.index.manifest import IndexInfo, Manifest, ManifestState, SegmentEntry
 from almanac.observability import emit, log
 from almanac.worker.batch import Deadline
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _RESERVE_SECONDS = 20
 _TEXTS_PER_STEP = 128
+_SEGMENTS_PER_COMPACTION = 64
 _ROUNDS = 5
 """What is written meanwhile goes into both indexes, so that a second look seldom finds anything."""
 
@@ -172,8 +173,11 @@ class _Filling:
         await wiring.blobs().put(keys.part_object(tenant_id, index_id, part.sha256), part.body)
         fingerprint = _model_of(other.info).fingerprint
         entry = SegmentEntry(index_id, part.sha256, rows, len(part.body), fingerprint, shard)
+        long = (self.progress + 1) % _SEGMENTS_PER_COMPACTION == 0
+        writes: list[Write] = [self.manifest.unchanged(other.state.directory), self.manifest.append(entry)]
+        writes += [self._compaction(shard)] if long else []
         try:
-            await wiring.table().transact([self.manifest.unchanged(other.state.directory), self.manifest.append(entry)])
+            await wiring.table().transact(writes)
         except ConditionFailed as failed:
             if failed.position == 0:
                 raise _Changed from None
@@ -188,8 +192,20 @@ class _Filling:
         if not self.build.ready:
             cause = f"{found.missing} sources are missing and {found.unexpected} should not be there"
             self.build = self.build.failed("index_differs", cause)
-        await wiring.table().write(self.builds.put(self.build))
+        # A log as long as a build leaves it makes each first query of an environment fetch many objects.
+        compactions = [self._compaction(shard) for shard in range(other.info.shards)] if self.progress else []
+        await wiring.table().transact([self.builds.put(self.build), *compactions])
         log("info", "index compared", index=other.info.id, missing=found.missing, unexpected=found.unexpected)
+
+    def _compaction(self, shard: int) -> Put:
+        return outbox.message(
+            CompactIndex(
+                tenant_id=self.event.tenant_id,
+                correlation_id=self.event.correlation_id,
+                index_id=self.event.index_id,
+                shard=shard,
+            )
+        )
 
     def _check(self) -> None:
         if self.deadline.remaining() < _RESERVE_SECONDS:
