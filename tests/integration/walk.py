@@ -18,6 +18,7 @@ IDS: dict[str, Prefix] = {
     "repository_id": "rep",
     "checkpoint_id": "chk",
     "message_id": "msg",
+    "conversation_id": "cnv",
 }
 # Which route makes one, where another one than the tenant itself.
 CREATORS = {
@@ -26,6 +27,7 @@ CREATORS = {
     "repository_id": "POST /api/v1/projects/{project_id}/repositories",
     "checkpoint_id": "POST /api/v1/checkpoints",
     "message_id": "POST /api/v1/messages",
+    "conversation_id": "POST /api/v1/conversations",
 }
 _ALIASES = {"project": "project_id"}
 

@@ -26,6 +26,8 @@ ARGUMENTS: dict[str, Any] = {
     "repository_id": "rep_1",
     "checkpoint_id": "chk_1",
     "message_id": "msg_1",
+    "conversation_id": "cnv_1",
+    "turn": 7,
     "owner_id": "prj_1",
     "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
     "scope": "messages",

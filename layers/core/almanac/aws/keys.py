@@ -120,6 +120,26 @@ def message_hash(tenant_id: str, checkpoint_id: str, content_sha256: str) -> Key
     return Key(checkpoint(tenant_id, checkpoint_id).pk, f"HASH#{content_sha256}")
 
 
+def conversation(tenant_id: str, conversation_id: str) -> Key:
+    """Example: `TENANT#ten_1#CONVERSATION#cnv_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#CONVERSATION#{conversation_id}", ITEM)
+
+
+def conversations(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#CONVERSATIONS`."""
+    return f"TENANT#{tenant_id}#CONVERSATIONS"
+
+
+def conversation_turn(tenant_id: str, conversation_id: str, turn: int) -> Key:
+    """Example: `TENANT#ten_1#CONVERSATION#cnv_1` / `TURN#000007`."""
+    return Key(conversation(tenant_id, conversation_id).pk, f"{conversation_turns()}{turn:06d}")
+
+
+def conversation_turns() -> str:
+    """Sort key prefix of a conversation's turns. Example: `TURN#`."""
+    return "TURN#"
+
+
 def idempotency(tenant_id: str, scope: str, key_sha256: str) -> Key:
     """Example: `TENANT#ten_1#IDEMPOTENCY#messages#9f86d0...` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#IDEMPOTENCY#{scope}#{key_sha256}", ITEM)
@@ -158,6 +178,11 @@ def index_directory(tenant_id: str) -> Key:
 def index_segment(tenant_id: str, index_id: str, sha256: str) -> Key:
     """Example: `TENANT#ten_1#INDEX` / `LOG#local-bge-small-en-v1.5#9f86d0...`."""
     return Key(index_partition(tenant_id), f"LOG#{index_id}#{sha256}")
+
+
+def index_lost(tenant_id: str, index_id: str, sha256: str) -> Key:
+    """A part that cannot be read. Example: `TENANT#ten_1#INDEX` / `LOST#local-bge-small-en-v1.5#9f86d0...`."""
+    return Key(index_partition(tenant_id), f"LOST#{index_id}#{sha256}")
 
 
 def index_tombstones(tenant_id: str, digest: str) -> Key:
@@ -238,6 +263,11 @@ def due_outbox() -> str:
 def index_prefix(tenant_id: str, index_id: str) -> str:
     """Under it lie the parts of one index. Example: `tenants/ten_1/index/local-bge-small-en-v1.5/parts/`."""
     return f"tenants/{tenant_id}/index/{index_id}/parts/"
+
+
+def indexes_prefix(tenant_id: str) -> str:
+    """Under it lie the parts of all indexes. Example: `tenants/ten_1/index/`."""
+    return f"tenants/{tenant_id}/index/"
 
 
 def part_object(tenant_id: str, index_id: str, sha256: str) -> str:
