@@ -201,18 +201,18 @@ def statistics(view: View, query: Query) -> TermStatistics:
 def candidates(view: View, query: Query, known: TermStatistics, *, exhaustive: bool = False) -> Candidates:
     """Return the best `POOL` rows by words and the best by meaning, each with all equals of the last."""
     scopes = select(view, query.filters, query.checked)
-    scores, rest, least = _score_words(scopes, known, exhaustive=exhaustive)
+    scored = [_Scored(scope) for scope in scopes]
+    rest = _score_words(scored, known, exhaustive=exhaustive)
     has_meaning = query.vector is not None and bool(query.vector.any())
     found = []
-    for number, (scope, partial) in enumerate(zip(scopes, scores, strict=True)):
-        near = _Near(scope, query.vector) if has_meaning and query.vector is not None else None
-        by_words = np.flatnonzero(partial >= least)
-        rows = by_words if near is None else _union(by_words, near.best())
-        words = partial[rows]
+    for number, by_words in enumerate(scored):
+        near = _Near(by_words.scope, query.vector) if has_meaning and query.vector is not None else None
+        rows = np.sort(by_words.rows) if near is None else _union(by_words.rows, near.best())
+        words = by_words.scores[rows]
         for term in rest:
-            words += _term_scores(scope.part, rows, term, known)
+            words += _term_scores(by_words.scope.part, rows, term, known)
         similarity = np.full(len(rows), np.nan) if near is None else near.at(rows)
-        found.append(_columns(scope.part, number, rows, words, similarity))
+        found.append(_columns(by_words.scope.part, number, rows, words, similarity))
     return best(Candidates.joined(found) if found else _NONE)
 
 
@@ -306,52 +306,81 @@ def _hit(
     )
 
 
-def _score_words(
-    scopes: Sequence[Scope], known: TermStatistics, *, exhaustive: bool
-) -> tuple[list[Floats], list[str], float]:
+class _Scored:
+    """A scope's rows with their scores by words so far; `rows` are those that have one and may be among the best."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.scores = np.zeros(scope.part.rows)
+        self.rows: Places = _EMPTY
+
+    def add(self, term: str, known: TermStatistics) -> None:
+        """Add a term's score to every row of the scope that has it."""
+        part, new = self.scope.part, [self.rows]
+        hashes = np.array([term_hash(term)], np.uint64)
+        for block in part.blocks:
+            (found,) = block.find(hashes)
+            if found is None:
+                continue
+            rows, counts = block.rows[found], block.counts[found]
+            end = min(block.first + BLOCK, part.rows)
+            if self.scope.rows is not None:
+                passing = self.scope.rows[block.first : end][rows]
+                rows, counts = rows[passing], counts[passing]
+            before = self.scores[block.first : end][rows]
+            new.append(rows[before == 0].astype(np.int64) + block.first)
+            lengths = part.row_lengths[block.first : end][rows]
+            self.scores[block.first : end][rows] = before + _bm25(counts, lengths, term, known)
+        self.rows = np.concatenate(new)
+
+    def keep(self, least: float) -> None:
+        """Give up the rows below a score."""
+        self.rows = self.rows[self.scores[self.rows] >= least]
+
+
+def _score_words(scored: Sequence[_Scored], known: TermStatistics, *, exhaustive: bool) -> list[str]:
     """Add up BM25 from the rarest term on, until what is left cannot bring a new row among the best.
 
-    Returns each part's scores so far, the terms that are left, and the least score so far that is worth completing,
-    which is above 0. This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row
-    that has none of the rarer terms scores less than the bounds of those that are left, taken together.
+    Returns the terms that are left: the rows that may be among the best were found with them, and no score holds them.
+    This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row that has none of the rarer terms
+    scores less than the bounds of those that are left, taken together.
     """
-    scores = [np.zeros(scope.part.rows) for scope in scopes]
     if not known.length:
-        return scores, [], _LEAST
+        return []
     ordered = known.ordered
     bounds = [known.weight(term) * (K1 + 1) for term in ordered]
     for place, term in enumerate(ordered):
         if not exhaustive and place and known.frequencies[term] > _FREQUENT:
-            rest = math.fsum(bounds[place:])
-            least = _best_so_far(scores)
-            if least > rest:
-                # The little more is for rounding: bounds and scores are added up in different orders.
-                return scores, ordered[place:], (least - rest) * (1 - 1e-9)
-        for scope, partial in zip(scopes, scores, strict=True):
-            _add_term(scope, partial, term, known)
-    return scores, [], _LEAST if exhaustive else max(_LEAST, _best_so_far(scores))
+            least = _last_of_best(scored)
+            if least > math.fsum(bounds[place:]):
+                _narrow(scored, ordered[place:], bounds[place:], known)
+                return ordered[place:]
+        for one in scored:
+            one.add(term, known)
+    least = _last_of_best(scored)
+    for one in scored:
+        one.keep(least)
+    return []
 
 
-def _best_so_far(scores: Sequence[Floats]) -> float:
+def _narrow(scored: Sequence[_Scored], rest: Sequence[str], bounds: Sequence[float], known: TermStatistics) -> None:
+    """Give up the rows that are not among the best with the terms that are left. Scores stay as they are."""
+    for one in scored:
+        one.rows = np.sort(one.rows)
+    whole = [one.scores[one.rows] for one in scored]
+    for place, term in enumerate([*rest, None]):
+        # The little less is for rounding: bounds and scores are added up in different orders.
+        least = (_largest(np.concatenate(whole), POOL) - math.fsum(bounds[place:])) * (1 - 1e-9)
+        for number, one in enumerate(scored):
+            kept = whole[number] >= least
+            one.rows, whole[number] = one.rows[kept], whole[number][kept]
+            if term is not None:
+                whole[number] += _term_scores(one.scope.part, one.rows, term, known)
+
+
+def _last_of_best(scored: Sequence[_Scored]) -> float:
     """Return the score of the last that is among the best `POOL` now."""
-    return _largest(np.concatenate([partial[partial > 0] for partial in scores] or [np.empty(0)]), POOL)
-
-
-def _add_term(scope: Scope, scores: Floats, term: str, known: TermStatistics) -> None:
-    """Add a term's score to every row of the scope that has it."""
-    part = scope.part
-    hashes = np.array([term_hash(term)], np.uint64)
-    for block in part.blocks:
-        (found,) = block.find(hashes)
-        if found is None:
-            continue
-        rows, counts = block.rows[found], block.counts[found]
-        end = min(block.first + BLOCK, part.rows)
-        if scope.rows is not None:
-            passing = scope.rows[block.first : end][rows]
-            rows, counts = rows[passing], counts[passing]
-        lengths = part.row_lengths[block.first : end][rows]
-        scores[block.first : end][rows] += _bm25(counts, lengths, term, known)
+    return _largest(np.concatenate([one.scores[one.rows] for one in scored] or [np.empty(0)]), POOL)
 
 
 def _term_scores(part: Part, rows: Places, term: str, known: TermStatistics) -> Floats:
@@ -467,8 +496,6 @@ def _union(left: Places, right: Places) -> Places:
     return distinct
 
 
-_LEAST = float(np.finfo(np.float64).tiny)
-"""The smallest score that is not 0."""
 _EMPTY = np.empty(0, np.int64)
 _NONE = Candidates(
     _EMPTY, _EMPTY, _EMPTY, np.empty(0, np.uint64), np.empty(0, np.uint64), _EMPTY, np.empty(0), np.empty(0)

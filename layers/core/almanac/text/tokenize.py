@@ -62,15 +62,15 @@ def terms(text: str) -> list[str]:
 
 def occurrences(text: str, wanted: Container[str]) -> list[Token]:
     """Return those of `analyze(text)` whose term is wanted, faster where few are."""
-    tokens, known = [], dict[str, bool]()
+    tokens: list[Token] = []
+    known: dict[str, tuple[Token, ...]] = {}
     for match in _WORD.finditer(text):
         word = match[0]
-        fits = known.get(word)
-        if fits is None:
-            fits = known[word] = any(term in wanted for term, _, _ in _analyze_word(word))
-        if fits:
+        found = known.get(word)
+        if found is None:
+            found = known[word] = tuple([token for token in _analyze_word(word) if token[0] in wanted])
+        if found:
             offset = match.start()
-            found = (token for token in _analyze_word(word) if token.term in wanted)
             tokens += [Token(term, offset + start, offset + end) for term, start, end in found]
     return tokens
 
