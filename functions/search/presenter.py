@@ -1,25 +1,58 @@
 """From what the index found to what callers see."""
 
-from almanac.index.engine import Hit
-from almanac.index.manifest import Head
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from almanac.events import BatchOrigin, MessageOrigin
+from almanac.index.manifest import Awaited, Head
+from almanac.index.retrieval import Hit, Query
 from almanac.index.sources import Kind
 from search import schemas
 from search.service import Page, commit_to_cite
 
+_MOST_IDS = 50
 
-def results(page: Page, next_cursor: str | None) -> schemas.SearchResults:
+
+def results(page: Page, next_cursor: str | None, hints: Sequence[str] = ()) -> schemas.SearchResults:
     """Render a page."""
     heads = page.found.heads
+    items = [_hit(hit, heads.get(hit.info.container_id), page.found.query) for hit in page.hits]
+    return schemas.SearchResults(items=items, next_cursor=next_cursor, hints=list(hints), index=state(page))
+
+
+def state(page: Page) -> schemas.IndexState:
+    """Render the index that a page comes from."""
+    found = page.found
     repositories = {
         name: schemas.IndexedRepository(commit=head.commit, branch=head.branch, branches=head.branches, run=head.run)
-        for name, head in sorted(heads.items())
+        for name, head in sorted(found.heads.items())
     }
-    state = schemas.IndexState(model=page.model, chunks=page.found.rows, repositories=repositories)
-    items = [_hit(hit, heads.get(hit.info.container_id)) for hit in page.hits]
-    return schemas.SearchResults(items=items, next_cursor=next_cursor, index=state)
+    return schemas.IndexState(
+        index_id=found.index.id,
+        model=found.index.model,
+        meaning="words" if found.query.vector is None else "model",
+        degraded=page.degraded,
+        chunks=found.rows,
+        pending=_pending(found.awaiting),
+        as_of=None,
+        repositories=repositories,
+    )
 
 
-def _hit(hit: Hit, head: Head | None) -> schemas.Hit:
+def _pending(awaiting: Sequence[Awaited]) -> schemas.Pending:
+    """Count what is awaited, which comes newest first."""
+    messages = [entry.origin.message_id for entry in awaiting if isinstance(entry.origin, MessageOrigin)]
+    batches = Counter(entry.origin.repository_id for entry in awaiting if isinstance(entry.origin, BatchOrigin))
+    return schemas.Pending(
+        messages=len(messages),
+        message_ids=messages[:_MOST_IDS],
+        batches=dict(sorted(batches.items())),
+        since=min((datetime.fromisoformat(entry.since) for entry in awaiting if entry.since), default=None),
+    )
+
+
+def _hit(hit: Hit, head: Head | None, query: Query) -> schemas.Hit:
     info = hit.info
     return schemas.Hit(
         source_id=info.source_id,
@@ -35,8 +68,21 @@ def _hit(hit: Hit, head: Head | None) -> schemas.Hit:
         highlights=hit.excerpt.highlights,
         score=hit.position.score,
         scores=schemas.Scores(words=hit.words, meaning=hit.meaning),
+        explanation=_explanation(hit, query) if query.explain else None,
         citation=_citation(hit, head),
         more_from_source=hit.more,
+    )
+
+
+def _explanation(hit: Hit, query: Query) -> schemas.Explanation:
+    meaning = 0.0 if query.vector is None else query.meaning_weight
+    return schemas.Explanation(
+        bm25=hit.parts.bm25,
+        terms=dict(hit.parts.terms),
+        cosine=hit.parts.cosine,
+        embedded=hit.parts.embedded,
+        words_weight=1 - meaning,
+        meaning_weight=meaning,
     )
 
 

@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
-from almanac import moments
 from almanac.errors import Unavailable, Unprocessable
 from almanac.web.auth import MissingPrincipal, Principal, Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
 from search import wiring
-from search.errors import InvalidPeriod, ModelUnavailable
+from search.errors import FilterGivenTwice, InvalidPeriod, InvalidQuery
 from search.schemas import SearchRequest, SearchResults
 
 if TYPE_CHECKING:
-    from almanac.index.filters import Filters
+    from search import service
 
 router = APIRouter(tags=["search"])
 
 _ERRORS = problem_responses(
-    InvalidCursor, MissingPrincipal, Unprocessable, InvalidPeriod, Unavailable, ModelUnavailable
+    InvalidCursor, MissingPrincipal, Unprocessable, InvalidQuery, InvalidPeriod, FilterGivenTwice, Unavailable
 )
 
 
@@ -44,30 +43,27 @@ async def _search(principal: Principal, request: SearchRequest, place: str) -> S
     )
     from search import presenter, service
 
-    # A cursor is good for any page size, but only for the very same query and filters.
-    asked = request.model_dump_json(exclude={"cursor", "limit"})
+    # A cursor is good for any page size, but only for the very same query, filters and moment.
+    asked = request.model_dump_json(exclude={"cursor", "limit", "explain"})
     position = cursors.decode(asked, request.cursor) if request.cursor else None
     # "7d" means the same on every page: the first one's time travels with the cursor.
     now = datetime.fromtimestamp(position["now"], UTC) if position else datetime.now(UTC).replace(microsecond=0)
     after = service.position_from_json(position) if position else None
-    page = await searcher.search(principal.tenant_id, request.q, _filters(request, now, place), request.limit, after)
+    wanted, hints = _read(request, now, place)
+    page = await searcher.search(principal.tenant_id, wanted, request.limit, after)
     following = {**service.position_to_json(page.next), "now": int(now.timestamp())} if page.next else None
-    return presenter.results(page, cursors.encode(asked, following) if following else None)
+    return presenter.results(page, cursors.encode(asked, following) if following else None, hints)
 
 
-def _filters(request: SearchRequest, now: datetime, place: str) -> "Filters":
-    from almanac.index.filters import Filters
+def _read(request: SearchRequest, now: datetime, place: str) -> "tuple[service.Asked, tuple[str, ...]]":
+    """Return what a request asks for, and hints about its query."""
+    from almanac.index import query_language
+    from almanac.index.query_errors import QuerySyntaxError
+    from search import narrowing, service
 
-    since = moments.parse(request.since, now) if request.since else None
-    until = moments.parse(request.until, now) if request.until else None
-    if since and until and since >= until:
-        raise InvalidPeriod("`since` must be before `until`.", field=f"{place}.since")
-    return Filters(
-        projects=frozenset(request.project),
-        kinds=frozenset(request.kind),
-        languages=frozenset(request.language),
-        path=request.path,
-        author=request.author,
-        since=since,
-        until=until,
-    )
+    try:
+        query = query_language.parse(request.q, now)
+    except QuerySyntaxError as error:
+        raise InvalidQuery.of(error, f"{place}.q") from None
+    filters = narrowing.filters_of(request, query.filters, now, place)
+    return service.Asked(query.text, query.phrases, query.without, filters, request.explain), query.hints

@@ -1,12 +1,16 @@
 """Searches and their answers, as callers send and see them."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from almanac import moments
 from almanac.ids import id_pattern
 from almanac.index.sources import Kind
+
+COMMIT = re.compile(r"[0-9A-Fa-f]{7,40}")
 
 
 def _check_glob(glob: str) -> str:
@@ -17,10 +21,15 @@ def _check_glob(glob: str) -> str:
 
 
 def _check_moment(text: str) -> str:
-    from almanac.moments import parse
-
-    parse(text, datetime.now(UTC))
+    moments.parse(text, datetime.now(UTC))
     return text
+
+
+def _check_as_of(text: str) -> str:
+    try:
+        return text if COMMIT.fullmatch(text) else _check_moment(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or a commit in 7 to 40 hex digits") from None
 
 
 ProjectId = Annotated[str, Field(pattern=id_pattern("prj"))]
@@ -31,6 +40,9 @@ Glob = Annotated[
 Moment = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_check_moment)
 ]
+AsOf = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_check_as_of)
+]
 
 
 class SearchRequest(BaseModel):
@@ -38,9 +50,10 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)] = Field(
-        description="What is searched for, as a question, a description, words or an identifier.",
-        examples=["where are HTTP headers parsed"],
+    q: Annotated[str, StringConstraints(min_length=1, max_length=1000)] = Field(
+        description='What is searched for: a question, words, an identifier. `"phrase"` must occur, `-word` must not; '
+        "`path: lang: author: kind: project: since: until:` narrow, `-path:` and the like leave out.",
+        examples=["where are HTTP headers parsed", 'retry "exponential backoff" lang:python -path:tests/'],
     )
     project: list[ProjectId] = Field(
         default_factory=list,
@@ -78,6 +91,12 @@ class SearchRequest(BaseModel):
         description="Only what is older than this: ISO 8601, or an age in m, h, d, w.",
         examples=["2026-01-31"],
     )
+    as_of: AsOf | None = Field(
+        default=None,
+        description="Answer from what was true then: a commit (7 to 40 hex digits), ISO 8601, or an age in m, h, d, w.",
+        examples=["9fceb02d0ae5", "2026-01-31"],
+    )
+    explain: bool = Field(default=False, description="Tell for each hit how its score came about.", examples=[True])
     limit: int = Field(default=10, ge=1, le=50, description="How many hits to return.", examples=[10])
     cursor: str | None = Field(
         default=None, max_length=2048, description="`next_cursor` of the page before; only valid for the same search."
@@ -132,6 +151,23 @@ class Scores(BaseModel):
     meaning: float = Field(description="0 when many chunks are nearer in meaning.", examples=[0.66])
 
 
+class Explanation(BaseModel):
+    """How a score came about: what words and meaning measured, and what each of the two counts for."""
+
+    bm25: float = Field(description="The words' score, before it is put on a scale with meaning's.", examples=[11.82])
+    terms: dict[str, float] = Field(
+        description="What each of the query's words adds to it, by its stem; those that occur.",
+        examples=[{"pars": 5.1}],
+    )
+    cosine: float | None = Field(
+        description="How near the chunk is to the query in meaning, from -1 to 1; null without a vector.",
+        examples=[0.71],
+    )
+    embedded: bool = Field(description="Whether the chunk has a vector yet.", examples=[True])
+    words_weight: float = Field(description="The most that words can add to a score.", examples=[0.3])
+    meaning_weight: float = Field(description="The most that meaning can add to a score.", examples=[0.7])
+
+
 class Hit(BaseModel):
     """A source that was found, by its best chunk."""
 
@@ -160,6 +196,7 @@ class Hit(BaseModel):
     )
     score: float = Field(description="From 0 to 1; comparable within one answer only.", examples=[0.93])
     scores: Scores
+    explanation: Explanation | None = Field(default=None, description="Only when asked for with `explain`.")
     citation: Citation
     more_from_source: int = Field(
         description="How many other chunks of the source are among the best thousand.", examples=[2]
@@ -178,11 +215,44 @@ class IndexedRepository(BaseModel):
     run: int = Field(description="Counts the repository's syncs.", examples=[3])
 
 
-class IndexState(BaseModel):
-    """The index that an answer comes from. It held everything that was indexed before the call."""
+class Pending(BaseModel):
+    """What is stored but not embedded yet. Messages among it are found by their words, files and commits not yet."""
 
+    messages: int = Field(description="How many messages.", examples=[1])
+    message_ids: list[str] = Field(
+        description="The newest of them, at most 50.", examples=[["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"]]
+    )
+    batches: dict[str, int] = Field(
+        description="How many batches of files and commits, by repository.",
+        examples=[{"rep_01k9zq3v7m8x2c4b6n0d1f5g7h": 3}],
+    )
+    since: datetime | None = Field(description="When the oldest of it was stored.", examples=["2026-01-31T12:00:00Z"])
+
+
+class ResolvedAsOf(BaseModel):
+    """What `as_of` was understood as."""
+
+    moment: datetime = Field(description="Messages are shown as they were then.", examples=["2026-01-31T12:00:00Z"])
+    commits: dict[str, str] = Field(
+        description="The commit that each repository is shown at; one that is missing had nothing indexed by then.",
+        examples=[{"rep_01k9zq3v7m8x2c4b6n0d1f5g7h": "9fceb02d0ae598e95dc970b74767f19372d61af8"}],
+    )
+
+
+class IndexState(BaseModel):
+    """The index that an answer comes from. It held everything that was acknowledged before the call."""
+
+    index_id: str = Field(description="The index that serves the tenant.", examples=["local-bge-small-en-v1.5"])
     model: str = Field(description="The embedding model.", examples=["local:bge-small-en-v1.5"])
-    chunks: int = Field(description="How many chunks the tenant's index holds.", examples=[4211])
+    meaning: Literal["model", "words"] = Field(
+        description="What the answer goes by: the model and words, or words alone.", examples=["model"]
+    )
+    degraded: str | None = Field(
+        description="Why it goes by less than it should.", examples=["the embedding model does not answer; words only"]
+    )
+    chunks: int = Field(description="How many chunks the tenant's index shows.", examples=[4211])
+    pending: Pending
+    as_of: ResolvedAsOf | None = Field(description="Null for the present.")
     repositories: dict[str, IndexedRepository]
 
 
@@ -191,4 +261,8 @@ class SearchResults(BaseModel):
 
     items: list[Hit]
     next_cursor: str | None = Field(description="Continues the list; null at its end.", examples=[None])
+    hints: list[str] = Field(
+        description="What in the query was read as text and may have been meant otherwise.",
+        examples=[["`lnag:` is no field, so it was searched for as text. Did you mean `lang:`?"]],
+    )
     index: IndexState

@@ -1,25 +1,36 @@
 """A search: the query's vector and the tenant's index, fetched at the same time, then ranked and cited."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from almanac.embeddings.base import Embedder
 from almanac.errors import RetryableError, TerminalError
-from almanac.index.engine import Hit, Position, Query
 from almanac.index.filters import Filters
 from almanac.index.fusion import meaning_weight
-from almanac.index.manifest import Head
+from almanac.index.manifest import Head, IndexInfo
 from almanac.index.reader import Found, Reader
+from almanac.index.retrieval import Hit, Position, Query
 from almanac.index.sources import SourceInfo
-from almanac.observability import log
-from search.errors import ModelUnavailable
+from almanac.observability import emit, log
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Codes
 
+WORDS_ONLY = "the embedding model does not answer; words only"
 _EMBEDDING_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is searched for. `phrases` must occur, `without` must not; both are part of no filter."""
+
+    text: str
+    phrases: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    filters: Filters = field(default_factory=Filters)
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,33 +40,51 @@ class Page:
     found: Found
     hits: list[Hit]
     next: Position | None
-    model: str
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the answer goes by less than it should; None when it does not."""
+        return WORDS_ONLY if self.found.query.vector is None else None
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """Searches any tenant's index."""
+    """Searches any tenant's index. Each index has its own model; `embedder_for` knows them by name."""
 
     reader: Reader
-    embedder: Embedder
+    embedder_for: Callable[[str], Embedder]
 
-    async def search(self, tenant_id: str, text: str, filters: Filters, limit: int, after: Position | None) -> Page:
-        """Return one page. Raises `ModelUnavailable` or `IndexUnavailable`."""
-        found = await self.reader.search(tenant_id, self._query(text, filters), limit + 1, after)
+    async def search(self, tenant_id: str, asked: Asked, limit: int, after: Position | None = None) -> Page:
+        """Return one page; by words alone when the model does not answer. Raises `IndexUnavailable`."""
+
+        def asking(info: IndexInfo) -> Awaitable[Query]:
+            return self._query(info, asked)
+
+        found = await self.reader.search(tenant_id, asking, limit + 1, after)
         hits = found.hits[:limit]
-        following = hits[-1].position if len(found.hits) > limit else None
-        return Page(found, hits, following, self.embedder.model)
+        return Page(found, hits, hits[-1].position if len(found.hits) > limit else None)
 
-    async def _query(self, text: str, filters: Filters) -> Query:
-        return Query(text, await self._vector(text), meaning_weight(text, self.embedder.languages), filters)
+    async def _query(self, info: IndexInfo, asked: Asked) -> Query:
+        embedder = self.embedder_for(info.model)
+        return Query(
+            asked.text,
+            await _vector(embedder, asked.text),
+            meaning_weight(asked.text, embedder.languages),
+            asked.filters,
+            asked.phrases,
+            asked.without,
+            asked.explain,
+        )
 
-    async def _vector(self, text: str) -> "Codes":
-        try:
-            async with asyncio.timeout(_EMBEDDING_SECONDS):
-                return await self.embedder.embed_query(text)
-        except (RetryableError, TerminalError, TimeoutError) as error:
-            log("error", "query not embedded", model=self.embedder.model, reason=f"{type(error).__name__}: {error}")
-            raise ModelUnavailable("The embedding model does not answer. Try again in a moment.") from error
+
+async def _vector(embedder: Embedder, text: str) -> "Codes | None":
+    try:
+        async with asyncio.timeout(_EMBEDDING_SECONDS):
+            return await embedder.embed_query(text)
+    except (RetryableError, TerminalError, TimeoutError) as error:
+        log("error", "query not embedded", model=embedder.model, reason=f"{type(error).__name__}: {error}")
+        emit({"QueriesByWordsAlone": (1, "Count")})
+        return None
 
 
 def commit_to_cite(info: SourceInfo, head: Head | None) -> str | None:
@@ -78,4 +107,4 @@ def position_to_json(position: Position) -> dict[str, Any]:
 
 
 def position_from_json(values: Mapping[str, Any]) -> Position:
-    return Position(values["score"], values["similarity"], values["source_id"])
+    return Position(values["score"], values["similarity"], values["source"])

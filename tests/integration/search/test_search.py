@@ -2,6 +2,8 @@
 
 import pytest
 
+from almanac.embeddings.testing import HashEmbedder
+from almanac.errors import RetryableError
 from almanac.events import IndexSources
 from almanac.index.manifest import Head
 from almanac.index.sources import SourceRef
@@ -179,6 +181,11 @@ def test_a_cursor_is_only_good_for_its_own_query_and_tenant(world: World, neighb
         ({"q": "x", "author": " "}, "author"),
         ({"q": "x", "cursor": "x" * 3000}, "cursor"),
         ({"q": "x", "sort": "date"}, "sort"),
+        ({"q": 'x "y'}, "q"),
+        ({"q": "lang:python"}, "q"),
+        ({"q": "x", "as_of": "yesterday"}, "as_of"),
+        ({"q": "x", "as_of": "abc123"}, "as_of"),
+        ({"q": "x", "explain": "perhaps"}, "explain"),
     ],
 )
 def test_bad_input_is_a_problem_that_names_the_field(world: World, asked: dict[str, object], field: str) -> None:
@@ -211,8 +218,117 @@ def test_an_empty_tenant_has_an_empty_answer(world: World) -> None:
     assert answer == {
         "items": [],
         "next_cursor": None,
-        "index": {"model": "test:hash", "chunks": 0, "repositories": {}},
+        "hints": [],
+        "index": {
+            "index_id": "test-hash",
+            "model": "test:hash",
+            "meaning": "model",
+            "degraded": None,
+            "chunks": 0,
+            "pending": {"messages": 0, "message_ids": [], "batches": {}, "since": None},
+            "as_of": None,
+            "repositories": {},
+        },
     }
+
+
+def test_the_query_itself_narrows_the_search(world: World) -> None:
+    world.index(
+        world.code("src/one.py", "elephants = remember(grey)", author="Ada <ada@example.org>"),
+        world.code("lib/two.go", "elephants = forget(grey)", language="go"),
+        world.message("three", "the grey elephants"),
+    )
+
+    def titles(q: str, **asked: object) -> set[str]:
+        return {hit["title"] for hit in world.search(q, **asked)}
+
+    assert titles("elephants") == {"src/one.py", "lib/two.go", "three"}
+    assert titles('"grey elephants"') == {"three"}
+    assert titles("elephants -forget") == {"src/one.py", "three"}
+    assert (
+        titles("elephants path:src/")
+        == titles("elephants lang:py")
+        == titles('elephants author:"ada"')
+        == {"src/one.py"}
+    )
+    assert titles("elephants path:src/,lib/") == titles("elephants -kind:message") == {"src/one.py", "lib/two.go"}
+    assert titles("elephants -path:src/ -lang:go") == {"three"}
+    assert titles(f"elephants project:{world.project}") == {"src/one.py", "lib/two.go", "three"}
+    assert titles("elephants: remember") >= {"src/one.py"}
+
+
+def test_filters_in_the_query_and_beside_it_must_both_hold(world: World) -> None:
+    day = "2026-01-{}T00:00:00Z".format
+    world.index(
+        world.code("src/one.py", "elephants", author="Ada", occurred_at=day(10)),
+        world.code("lib/two.go", "elephants", language="go", author="Bob", occurred_at=day(20)),
+    )
+
+    def titles(q: str, **asked: object) -> set[str]:
+        return {hit["title"] for hit in world.search(q, **asked)}
+
+    assert titles("elephants path:src/", author="Ada") == {"src/one.py"}
+    assert titles("elephants path:src/", author="Bob") == set()
+    assert titles("elephants lang:python,go", language="Go") == {"lib/two.go"}
+    assert titles("elephants lang:python", language="go") == set()
+    assert titles("elephants kind:message", kind="code") == set()
+    assert titles("elephants since:2026-01-15", since="2026-01-01") == {"lib/two.go"}
+    assert titles("elephants until:2026-01-15", until="2026-01-30") == {"src/one.py"}
+    answer = world.get(q="elephants since:2026-01-15", until="2026-01-15")
+    assert (answer.status, answer.json["code"]) == (422, "invalid_period")
+    for asked in ({"q": "elephants path:a", "path": "b"}, {"q": "elephants author:a", "author": "b"}):
+        answer = world.post(asked)
+        assert (answer.status, answer.json["code"]) == (422, "filter_given_twice")
+
+
+def test_an_error_in_the_query_points_at_the_character(world: World) -> None:
+    asked = {"q": " где kind:poem"}
+    for answer, place in ((world.get(**asked), "query"), (world.post(asked), "body")):
+        assert (answer.status, answer.json["code"]) == (422, "invalid_query")
+        (error,) = answer.json["errors"]
+        assert error["field"] == f"{place}.q"
+        assert asked["q"][error["position"] :][: error["length"]] == "poem"
+        assert error["pointer"] == " где kind:poem\n          ^^^^"
+        assert error["message"] == answer.json["detail"]
+        assert "`commit`" in error["message"]
+
+
+def test_what_looks_like_a_slip_is_searched_for_with_a_hint(world: World) -> None:
+    world.index(world.message("one", "lnag is no word"))
+    answer = world.get(q="lnag:python").json
+    assert [hit["title"] for hit in answer["items"]] == ["one"]
+    assert "`lang:`" in answer["hints"][0]
+
+
+def test_a_score_is_explained_when_that_is_asked_for(world: World) -> None:
+    world.index(world.message("one", "elephants never forget"), world.message("two", "giraffes never sleep"))
+    assert all(hit["explanation"] is None for hit in world.search("elephants and zebras"))
+    first = world.search("elephants and zebras", explain="true")[0]
+    told = first["explanation"]
+    assert first["title"] == "one"
+    assert set(told["terms"]) == {"eleph"}
+    assert sum(told["terms"].values()) == pytest.approx(told["bm25"])
+    assert 0 < told["cosine"] <= 1
+    assert told["embedded"] is True
+    assert told["words_weight"] + told["meaning_weight"] == pytest.approx(1)
+    assert first["scores"]["words"] == pytest.approx(told["words_weight"])
+
+
+def test_words_alone_answer_when_the_model_does_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RetryableError("no answer")
+
+    world.index(world.message("one", "elephants never forget"), world.message("two", "giraffes"))
+    monkeypatch.setattr(HashEmbedder, "embed_query", broken)
+    answer = world.get(q="elephants", explain="true")
+    assert answer.status == 200
+    assert (answer.json["index"]["meaning"], answer.json["index"]["degraded"]) == (
+        "words",
+        "the embedding model does not answer; words only",
+    )
+    (hit,) = answer.json["items"]
+    assert (hit["title"], hit["score"], hit["scores"]["meaning"]) == ("one", 1.0, 0.0)
+    assert (hit["explanation"]["words_weight"], hit["explanation"]["meaning_weight"]) == (1.0, 0.0)
 
 
 def damaged(body: bytes) -> bytes:

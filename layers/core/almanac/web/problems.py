@@ -31,6 +31,17 @@ class FieldError(BaseModel):
     field: str = Field(examples=["body.name"])
     code: str = Field(examples=["string_too_short"])
     message: str = Field(examples=["String should have at least 1 character"])
+    position: int | None = Field(
+        default=None,
+        description="Where the part at fault begins in the field's text, in Unicode code points.",
+        examples=[7],
+    )
+    length: int | None = Field(default=None, description="How long that part is.", examples=[4])
+    pointer: str | None = Field(
+        default=None,
+        description="Two lines for people: the text around the part, and carets under it.",
+        examples=["retry kind:poem\n           ^^^^"],
+    )
 
 
 class Problem(BaseModel):
