@@ -88,7 +88,7 @@ def _write(
     if not len(order) and not len(graves.columns.versions) and not covers:
         return None
     columns = _gather(parts, order, graves)
-    columns.covers = tuple(sorted({name for part in covers for name in (part.name, *part.covers)}))
+    columns.covers = tuple(sorted(part.name for part in covers))
     columns.unique = bool(covers)
     digest, size = hashlib.sha256(), 0
     path = directory / "merging"
