@@ -84,6 +84,9 @@ async def delete_repository(dependencies: Dependencies, event: DeleteRepository,
         while parts := await store.repository_parts(event.repository_id):
             _check(deadline)
             await store.remove(parts)
+        while batches := await store.awaited_batches(event.repository_id):
+            _check(deadline)
+            await store.remove(batches)
     except OutOfTime:
         await store.send(event)
         return

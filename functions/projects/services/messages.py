@@ -5,19 +5,18 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, TypedDict
 
 from almanac.aws import keys
-from almanac.aws.blobs import TRANSIENT
 from almanac.aws.clients import StoreUnavailable, error_code
 from almanac.clock import now
 from almanac.errors import AppError
-from almanac.events import DeleteMessage, IndexSources, MessageOrigin
+from almanac.events import DeleteMessage, IndexSources
 from almanac.ids import new_id, new_ulid
-from almanac.index.sources import Citation, Kind, Source, SourceBatch
+from almanac.index.sources import SourceBatch
 from almanac.observability import correlation_id, log_failure
 from almanac.web.idempotency import Idempotent
+from projects.batches import indexing, put_batch
 from projects.dependencies import Dependencies
 from projects.errors import Busy, DuplicateContent, VersionConflict
 from projects.model import Indexed, IndexedState, Message
@@ -29,7 +28,6 @@ from projects.stores.messages import IndexedMeanwhile, MessageStore
 INLINE_BYTES = 300_000
 """Content up to this size lies in the item, larger content in S3 only."""
 PREVIEW_CHARACTERS = 1000
-_TITLE_CHARACTERS = 120
 _ATTEMPTS = 5
 _REFUSALS = (Refused, IndexedMeanwhile, AppError)
 
@@ -178,8 +176,7 @@ class MessageService:
     @asynccontextmanager
     async def _written(self, message: Message, content: str) -> AsyncIterator[None]:
         """Have the message's object in the bucket while its transaction runs, and remove it if that was refused."""
-        body = await asyncio.to_thread(_batch(message, content).encode)
-        await self._blobs.put(message.batch_key, body, tags=TRANSIENT if message.content is not None else None)
+        await put_batch(self._blobs, message, content)
         try:
             yield
         except Exception as error:
@@ -202,35 +199,4 @@ class MessageService:
         return [DeleteMessage(**common, message_id=message.id, version=message.version)]
 
     def _indexing(self, message: Message) -> IndexSources:
-        return IndexSources(
-            tenant_id=self._tenant_id,
-            correlation_id=correlation_id(),
-            batch_key=message.batch_key,
-            origin=MessageOrigin(message_id=message.id, version=message.version),
-        )
-
-
-def _batch(message: Message, content: str) -> SourceBatch:
-    source = Source(
-        source_id=message.source_id,
-        version=message.version,
-        kind=Kind.MESSAGE,
-        project_id=message.project_id,
-        container_id=message.checkpoint_id,
-        title=title_of(content),
-        text=content,
-        author=message.author,
-        occurred_at=datetime.fromisoformat(message.occurred_at),
-        citation=Citation(checkpoint_id=message.checkpoint_id, message_id=message.id),
-    )
-    return SourceBatch(sources=[source])
-
-
-def title_of(content: str) -> str:
-    """Return the first line that says something, cut at a word where it is long."""
-    lines = (" ".join(line.split()) for line in content.splitlines())
-    line = next((line for line in lines if line), "Message")
-    if len(line) <= _TITLE_CHARACTERS:
-        return line
-    head = line[: _TITLE_CHARACTERS - 1]
-    return f"{head.rpartition(' ')[0] or head}…"
+        return indexing(self._tenant_id, correlation_id(), message)

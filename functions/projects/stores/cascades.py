@@ -9,6 +9,7 @@ from almanac.aws.table import ConditionFailed, Delete, Item, Table, Update
 from almanac.clock import iso
 from almanac.events import Event
 from projects.model import IndexedState, RepositoryState
+from projects.sync.records import awaited_batches
 
 _PAGE = 100
 
@@ -74,13 +75,20 @@ class CascadeStore:
         page = await self._table.query(own.pk, limit=_PAGE)
         return [key for item in page.items if (key := _key_of(item)) != own]
 
+    async def awaited_batches(self, repository_id: str) -> list[Key]:
+        """Return some of the batches of a repository that the index awaits."""
+        prefix = awaited_batches(self._tenant_id, repository_id)
+        page = await self._table.query(prefix.pk, prefix=prefix.sk, limit=_PAGE)
+        return [_key_of(item) for item in page.items]
+
     async def remove(self, found: Sequence[Key]) -> None:
         """Remove items that may be gone already."""
         await self._table.batch_delete(found)
 
     async def remove_messages(self, found: Sequence[Guarded]) -> None:
-        """Remove messages, and only then the guards that they are found by."""
+        """Remove messages and what the index awaits of them, and only then the guards that they are found by."""
         await self.remove([keys.message(self._tenant_id, one.message_id) for one in found])
+        await self.remove([keys.index_awaiting(self._tenant_id, one.message_id) for one in found])
         await self.remove([one.guard for one in found])
 
     async def remove_deleting(self, key: Key) -> None:

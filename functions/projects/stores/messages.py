@@ -11,6 +11,7 @@ from almanac.aws.table import Delete, Put
 from almanac.events import Event, IndexSources
 from almanac.ids import is_id
 from almanac.index.sources import SourceRef
+from projects.batches import awaited
 from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
 from projects.model import Message
 from projects.stores.base import Listing, Refused, Store, is_active, listing_start
@@ -25,7 +26,8 @@ class IndexedMeanwhile(Exception):
 
 class MessageStore(Store):
     """Writes that replace or remove a version hold its state in the index fast: whoever ends that version, the index's
-    answer or the write itself, sees to its objects, and the embedding worker never misses one.
+    answer or the write itself, sees to its objects, and the embedding worker never misses one. Until that answer the
+    index awaits the version, so that search finds it by its words from the moment that it is acknowledged.
     """
 
     async def get(self, message_id: str) -> Message:
@@ -62,6 +64,7 @@ class MessageStore(Store):
                     "checkpoint": checkpoint_active(self._tenant_id, message.checkpoint_id),
                     "message": Put(message.to_item(self._tenant_id)),
                     "guard": self._guard(message),
+                    "index": self._manifest.await_(awaited(message)),
                     "outbox": outbox.message(then),
                     "idempotency": remembered,
                 }
@@ -82,6 +85,7 @@ class MessageStore(Store):
                     "checkpoint": checkpoint_active(self._tenant_id, old.checkpoint_id),
                     "message": Put(new.to_item(self._tenant_id), condition=_SEEN, values=_seen(old)),
                     "guard": [self._unguard(old), self._guard(new)] if swapped else [],
+                    "index": self._manifest.await_(awaited(new)),
                     "outbox": [outbox.message(event) for event in then],
                 }
             )
@@ -97,7 +101,10 @@ class MessageStore(Store):
                         keys.message(self._tenant_id, message.id), condition=_SEEN, values=_seen(message)
                     ),
                     "guard": self._unguard(message),
-                    "index": self._manifest.hide([SourceRef(source_id=message.source_id, version=message.version)]),
+                    "index": [
+                        *self._manifest.hide([SourceRef(source_id=message.source_id, version=message.version)]),
+                        self._manifest.settled(message.id),
+                    ],
                     "outbox": [outbox.message(event) for event in then],
                 }
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.blobs import TRANSIENT
-from almanac.aws.table import ConditionFailed, Delete, Table, Update, Write
+from almanac.aws.table import ConditionFailed, Table, Update, Write
 from almanac.clock import iso
 from almanac.errors import RetryableError
 from almanac.events import BatchOrigin, Event, SourcesFailed, SourcesIndexed, SyncRepository
@@ -23,6 +23,7 @@ from projects.sync.records import (
     FailedSource,
     Repository,
     Run,
+    batch_removal,
     batch_writes,
     counts_after,
     index_message,
@@ -33,8 +34,8 @@ MAX_FAILED_SOURCES = 50
 """More than these are no bad files but a run that failed."""
 _SPLIT_BASE, _SPLIT_WIDTH = 100_000, 64
 """Batch `b` that failed is sent again in parts, numbered from `_SPLIT_BASE + b * _SPLIT_WIDTH`; so are parts of it."""
-_MAX_PARTS = 40
-"""With one more for what is hidden, they fit into a transaction of 100 writes."""
+_MAX_PARTS = 31
+"""At three writes each, with one more part for what is hidden, they fit into a transaction of 100."""
 _ATTEMPTS = 12
 _INTERNAL = "an error of Almanac's own; the next sync tries again"
 
@@ -90,7 +91,7 @@ class _Ending:
         """Take the batch off the run's pending ones, once."""
         progress = self._progress({"progress_at": int(self._clock())}, {"pending": -1, **add})
         try:
-            await self._table.transact([self._taken(), progress])
+            await self._table.transact([*self._taken(), progress])
         except ConditionFailed:
             return
         await self._dependencies.blobs.delete([self._object])
@@ -120,7 +121,7 @@ class _Ending:
         starts = range(0, len(batch.sources), size)
         parts = [SourceBatch(sources=batch.sources[start : start + size]) for start in starts]
         parts += [SourceBatch(deleted=batch.deleted)] if batch.deleted else []
-        writes: list[Write] = [self._taken()]
+        writes: list[Write] = self._taken()
         for place, part in enumerate(parts):
             number = _SPLIT_BASE + self._origin.batch * _SPLIT_WIDTH + place
             message = index_message(
@@ -128,7 +129,16 @@ class _Ending:
             )
             await self._dependencies.blobs.put(message.batch_key, part.encode(), tags=TRANSIENT)
             writes += batch_writes(message, self._clock())
-        writes.append(self._progress({"progress_at": int(self._clock())}, {"pending": len(parts) - 1}))
+        # Not of a run that was abandoned: nobody would take its batches off.
+        writes.append(
+            Update(
+                self._run_key,
+                set={"progress_at": int(self._clock())},
+                add={"pending": len(parts) - 1},
+                condition="#done = :no",
+                values={":no": False},
+            )
+        )
         try:
             await self._table.transact(writes)
         except ConditionFailed:
@@ -149,7 +159,7 @@ class _Ending:
                 changes["broken"] = SyncError(code=code, message=cause[:300], at=iso(self._clock())).model_dump()
             progress = self._progress(changes, {"pending": -1, "failures": 1}, expected_failures=run.failures)
             try:
-                await self._table.transact([self._taken(), progress])
+                await self._table.transact([*self._taken(), progress])
             except ConditionFailed as refused:
                 if refused.position == 0:
                     return
@@ -158,8 +168,8 @@ class _Ending:
             return
         raise RetryableError("the run kept changing")
 
-    def _taken(self) -> Delete:
-        return Delete(self._batch, condition="attribute_exists(#pk)")
+    def _taken(self) -> list[Write]:
+        return batch_removal(self._tenant_id, self._origin)
 
     def _progress(
         self, changes: Mapping[str, Any], add: Mapping[str, int], *, expected_failures: int | None = None

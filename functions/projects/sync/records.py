@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import Put, Write
+from almanac.aws.table import Delete, Put, Write
 from almanac.clock import iso
 from almanac.events import BatchOrigin, IndexSources
+from almanac.index.manifest import Awaited, to_item
 from projects.model import RepositoryRecord, SyncCounts, SyncError, SyncRun
 from projects.sync.failures import SyncFailed
 
@@ -76,7 +77,7 @@ class Run(SyncRun):
 
 
 def batch_writes(message: IndexSources, now: float) -> list[Write]:
-    """Return the writes that send a batch of a run and remember that it is out."""
+    """Return the three writes that send a batch of a run, remember that it is out, and have the index await it."""
     origin = message.origin
     if not isinstance(origin, BatchOrigin):
         raise TypeError("only a run sends batches")
@@ -86,7 +87,36 @@ def batch_writes(message: IndexSources, now: float) -> list[Write]:
         "batch": origin.batch,
         "expires_at": int(now) + KEPT_SECONDS,
     }
-    return [Put(item), outbox.message(message)]
+    awaited = Awaited(
+        name=_awaited_name(origin.repository_id, origin.run, origin.batch),
+        origin=origin,
+        batch_key=message.batch_key,
+        container_id=origin.repository_id,
+        since=iso(now),
+    )
+    return [
+        Put(item),
+        Put(to_item(message.tenant_id, awaited), overwrite=True),
+        outbox.message(message),
+    ]
+
+
+def batch_removal(tenant_id: str, origin: BatchOrigin) -> list[Write]:
+    """Return the writes that take back what remembers a batch; the first is refused when that was done before."""
+    name = _awaited_name(origin.repository_id, origin.run, origin.batch)
+    return [
+        Delete(keys.sync_batch(tenant_id, origin.repository_id, origin.run, origin.batch), "attribute_exists(#pk)"),
+        Delete(keys.index_awaiting(tenant_id, name)),
+    ]
+
+
+def awaited_batches(tenant_id: str, repository_id: str, run: int | None = None) -> keys.Key:
+    """Return what the keys of a repository's or of a run's awaited batches begin with."""
+    return keys.index_awaiting(tenant_id, f"{repository_id}#" if run is None else f"{repository_id}#{run}#")
+
+
+def _awaited_name(repository_id: str, run: int, batch: int) -> str:
+    return f"{repository_id}#{run}#{batch}"
 
 
 def index_message(tenant_id: str, correlation_id: str, repository_id: str, run: int, batch: int) -> IndexSources:

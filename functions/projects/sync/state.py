@@ -7,10 +7,11 @@ run      one target being brought into the index: cursor, batches out, batches p
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed, Item, Put, Table, Update, Write
+from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update, Write
 from almanac.clock import iso
 from almanac.events import IndexSources, SyncRepository
 from projects.model import Attempt, RepositoryState, SyncError
@@ -19,6 +20,7 @@ from projects.sync.records import (
     STALE_SECONDS,
     Repository,
     Run,
+    awaited_batches,
     batch_writes,
     due,
     error_of,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from projects.sync.remote import Target
 
 LEASE_SECONDS = 90
+_SETTLED_AT_ONCE = 90
 _NOT_DELETING = "#state <> :deleting"
 _DELETING = {":deleting": RepositoryState.DELETING.value}
 
@@ -232,8 +235,24 @@ class SyncStore:
         return len(again)
 
     async def abandon(self, run: Run) -> None:
-        """Close a run that will not end; its target stays among the attempted ones."""
-        await self._transact([self._renewal(), self._run_update(run, {"done": True}, owned=False)])
+        """Close a run that will not end; its target stays among the attempted ones. Nobody waits for its batches now.
+
+        Raises `LeaseLost` also when the run went on meanwhile: its batches may be others than those taken off here.
+        """
+        while batches := await self._awaited(run):
+            await self._transact([self._renewal(), *(Delete(key) for key in batches)])
+        close = self._run_update(run, {"done": True}, owned=False)
+        still = replace(
+            close,
+            condition=f"{close.condition} AND #pending = :pending",
+            values={**close.values, ":pending": run.pending},
+        )
+        await self._transact([self._renewal(), still])
+
+    async def _awaited(self, run: Run) -> list[keys.Key]:
+        prefix = awaited_batches(self._tenant_id, self._repository_id, run.run)
+        page = await self._table.query(prefix.pk, prefix=prefix.sk, limit=_SETTLED_AT_ONCE)
+        return [keys.Key(item["pk"], item["sk"]) for item in page.items]
 
     def sync_message(self, reason: str) -> Put:
         return outbox.message(

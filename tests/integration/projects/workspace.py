@@ -77,6 +77,10 @@ class Workspace:
         found = [plain(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(f"{own}#")]
         return [item for item in found if item["entity"] != "outbox"]
 
+    def awaited(self) -> dict[str, int]:
+        """Return what the index awaits of the tenant: versions by name."""
+        return {item["name"]: item["version"] for item in self.items() if item["entity"] == "index_awaited"}
+
     def entities(self) -> list[str]:
         return sorted(item["entity"] for item in self.items())
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projects.services.messages import title_of
+from projects.batches import title_of
 
 
 @pytest.mark.parametrize(
