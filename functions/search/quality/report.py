@@ -1,0 +1,51 @@
+"""What a comparison of an index with its sources found."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from almanac.aws import keys
+from almanac.aws.table import Put, Table
+
+MOST_DIFFERENCES = 100
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that the index and its source disagree about. `source_id` names a source, repository or part."""
+
+    source_id: str
+    kind: str
+    problem: str
+    expected: str | None = None
+    found: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One comparison. `checked` counts what was looked at, by kind; `left_off` are differences beyond the first 100.
+
+    `skipped` says what could not be compared, and why.
+    """
+
+    at: str
+    index_id: str
+    sample: int
+    checked: Mapping[str, int]
+    differences: list[Difference] = field(default_factory=list)
+    left_off: int = 0
+    repairs: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+    def put(self, tenant_id: str) -> Put:
+        """Keep this report as the tenant's last."""
+        return Put({**keys.verification(tenant_id).as_dict(), "entity": "verification", **asdict(self)}, overwrite=True)
+
+
+async def last(table: Table, tenant_id: str) -> Report | None:
+    """Return the tenant's last report."""
+    item = await table.get(keys.verification(tenant_id))
+    if item is None:
+        return None
+    fields: dict[str, Any] = {name: value for name, value in item.items() if name not in {"pk", "sk", "entity"}}
+    return Report(**{**fields, "differences": [Difference(**each) for each in fields["differences"]]})
