@@ -1,0 +1,1 @@
+"""Questions and their answers: every sentence with citations that were read again before the reply."""

@@ -1,0 +1,87 @@
+"""From answers and turns to what callers see."""
+
+from typing import Any
+
+from search.asking import repository, schemas
+from search.asking.passages import Passage, Quote
+from search.asking.service import Answer, Cited
+from search.schemas import Citation, CodeCitation
+
+KEPT = ("answer", "answered", "sentences", "citations", "how")
+
+
+def answer(
+    made: Answer, question: str, filters: dict[str, Any], conversation_id: str | None, turn: int | None
+) -> schemas.Answer:
+    """Render an answer."""
+    return schemas.Answer(
+        answer=made.text,
+        answered=made.answered,
+        sentences=[schemas.Sentence(text=said.text, citations=list(said.citations)) for said in made.sentences],
+        citations=[_cited(cited) for cited in made.citations],
+        suggestions=[_suggestion(passage) for passage in made.nearest],
+        how=made.how,
+        fallback=made.fallback,
+        question=question,
+        resolved_question=made.question,
+        filters=filters,
+        conversation_id=conversation_id,
+        turn=turn,
+        index=made.found.index,
+    )
+
+
+def kept(shown: schemas.Answer) -> dict[str, Any]:
+    """Return what a conversation keeps of an answer."""
+    return shown.model_dump(mode="json", include=set(KEPT))
+
+
+def conversation(found: repository.Conversation) -> schemas.Conversation:
+    return schemas.Conversation.model_validate(vars(found))
+
+
+def turn(said: repository.Turn) -> schemas.Turn:
+    """Render a turn as it was said; what was None then was left out by the table."""
+    citations = [{**cited, "citation": _whole(cited["citation"])} for cited in said.answer["citations"]]
+    fields = {name: value for name, value in vars(said).items() if name != "answer"}
+    return schemas.Turn.model_validate({**fields, **said.answer, "citations": citations})
+
+
+def _cited(cited: Cited) -> schemas.CitedQuote:
+    quote = cited.quote
+    return schemas.CitedQuote(
+        n=cited.n,
+        source_id=quote.passage.source_id,
+        kind=quote.passage.kind,
+        title=quote.passage.title,
+        citation=_narrowed(quote.passage.shown.citation, quote),
+        quote=quote.text,
+        start=quote.start,
+        end=quote.end,
+    )
+
+
+def _suggestion(passage: Passage) -> schemas.Suggestion:
+    shown = passage.shown
+    return schemas.Suggestion(
+        source_id=passage.source_id,
+        kind=passage.kind,
+        title=passage.title,
+        citation=shown.citation,
+        excerpt=shown.excerpt,
+    )
+
+
+def _narrowed(citation: Citation, quote: Quote) -> Citation:
+    """Point at the lines of the quote rather than those of its whole chunk."""
+    if not isinstance(citation, CodeCitation):
+        return citation
+    first = citation.start_line + quote.passage.text.count("\n", 0, quote.start)
+    return citation.model_copy(update={"start_line": first, "end_line": first + quote.text.count("\n")})
+
+
+def _whole(citation: dict[str, Any]) -> dict[str, Any]:
+    """Put back the fields of a citation that the table left out because they were None."""
+    absent = {"code": ("repository", "path", "commit"), "commit": ("repository", "sha", "author")}
+    names = absent.get(citation["type"], ("message_id",))
+    return {**dict.fromkeys(names), **citation}

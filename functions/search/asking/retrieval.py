@@ -1,0 +1,68 @@
+"""Passages from the tenant's index, through the search that everybody uses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from search import presenter
+from search.asking.passages import Passage, PassageKey, Retrieved
+from search.service import Asked, Page, Searcher
+
+if TYPE_CHECKING:
+    from almanac.index.visibility import View
+
+
+@dataclass(frozen=True)
+class IndexSources:
+    """The sources of one tenant, narrowed as `asked` says, whatever its text is."""
+
+    searcher: Searcher
+    tenant_id: str
+    asked: Asked
+
+    async def find(self, question: str, limit: int) -> Retrieved:
+        page = await self._page(question, limit)
+        results = presenter.results(page, None)
+        passages = tuple(
+            Passage(
+                source_id=hit.info.source_id,
+                version=hit.info.version,
+                ordinal=hit.ordinal,
+                kind=hit.info.kind,
+                title=hit.info.title,
+                context=hit.context,
+                language=hit.info.language,
+                text=hit.text,
+                shown=shown,
+            )
+            for hit, shown in zip(page.hits, results.items, strict=True)
+        )
+        return Retrieved(passages, page.found.index.model, results.index)
+
+    async def again(self, passages: Sequence[Passage]) -> Mapping[PassageKey, Passage]:
+        # Any search brings the reader up to the manifest as it stands now; the rows are then read, not searched for.
+        page = await self._page(" ".join(passages[0].text.split()[:3]) if passages else "-", 1)
+        texts = ((passage, _text(page.found.views, passage)) for passage in passages)
+        return {passage.key: replace(passage, text=text) for passage, text in texts if text is not None}
+
+    async def _page(self, question: str, limit: int) -> Page:
+        return await self.searcher.search(self.tenant_id, replace(self.asked, text=question), limit)
+
+
+def _text(views: "Sequence[View]", passage: Passage) -> str | None:
+    """Return the text of a chunk that is visible in a view; None when its source is gone or has another version."""
+    import numpy as np
+
+    for view in views:
+        place = view.find(passage.source_id)
+        if place is None:
+            continue
+        part, document = place
+        if part.info(document).version != passage.version:
+            return None
+        # Rows lie in order of their document.
+        first, last = np.searchsorted(part.row_documents, [document, document + 1]).tolist()
+        for row in range(first, last):
+            if int(part.row_places[row][0]) == passage.ordinal:
+                return str(part.text(row)[0])
+    return None

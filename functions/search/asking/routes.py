@@ -1,0 +1,172 @@
+"""Questions and conversations over HTTP."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from almanac.clock import now as moment
+from almanac.errors import Unavailable, Unprocessable
+from almanac.scopes import Scope
+from almanac.web.app import API_PREFIX
+from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Principal, Reader
+from almanac.web.pagination import Cursor, InvalidCursor, Limit
+from almanac.web.problems import problem_responses
+from search import wiring
+from search.asking import wiring as asking
+from search.asking.errors import ConversationBusy, ConversationNotFound
+from search.asking.repository import Conversations, Turn
+from search.asking.schemas import (
+    EXAMPLE_ID,
+    Answer,
+    Ask,
+    Conversation,
+    ConversationCreate,
+    ConversationList,
+    ConversationTurns,
+)
+from search.errors import InvalidPeriod
+
+if TYPE_CHECKING:
+    from search.asking.retrieval import IndexSources
+
+router = APIRouter(tags=["ask"])
+
+Id = Annotated[str, Path(description="The conversation's id.", examples=[EXAMPLE_ID])]
+_TURNS_READ = 4
+_FIELD = "body.conversation_id"
+
+
+@router.post(
+    "/ask",
+    response_model=Answer,
+    responses=problem_responses(
+        MissingPrincipal,
+        InsufficientScope,
+        ConversationNotFound,
+        Unprocessable,
+        InvalidPeriod,
+        Unavailable,
+        ConversationBusy,
+    ),
+)
+async def ask(principal: Reader, body: Ask) -> Answer:
+    """Answer a question from the sources, each sentence with citations, or say that they do not answer it."""
+    conversations, turns = _conversations(principal), []
+    if body.conversation_id is not None:
+        if not principal.scope.includes(Scope.WRITE):
+            raise InsufficientScope("A question in a conversation is kept: that needs a key with the scope `write`.")
+        await conversations.get(body.conversation_id, field=_FIELD)
+        turns = await conversations.recent(body.conversation_id, _TURNS_READ)
+    asker = await asyncio.to_thread(_prepared)
+    from search.asking import presenter
+    from search.asking.followups import Said, leans
+
+    said = [Said(t.resolved_question, t.answer["answer"], _titles(t)) for t in turns]
+    filters = body.given()
+    if turns and not filters and leans(body.question):
+        filters = dict(turns[-1].filters)
+    sources = _sources(principal, body, filters)
+    question = await asker.resolve(body.question, said)
+    made = await asker.ask(question, sources, body.limit)
+    shown = presenter.answer(made, body.question, filters, body.conversation_id, None)
+    if body.conversation_id is not None:
+        kept = Turn(0, body.question, question, presenter.kept(shown), filters, moment())
+        shown.turn = (await conversations.append(body.conversation_id, kept, field=_FIELD)).number
+    return shown
+
+
+@router.post(
+    "/conversations",
+    status_code=201,
+    response_model=Conversation,
+    responses=problem_responses(MissingPrincipal, InsufficientScope, Unprocessable),
+)
+async def create_conversation(principal: Editor, body: ConversationCreate, response: Response) -> Conversation:
+    """Begin a conversation, in which questions may lean on earlier ones."""
+    from search.asking import presenter
+
+    created = await _conversations(principal).create(body.title)
+    response.headers["location"] = f"{API_PREFIX}/conversations/{created.id}"
+    return presenter.conversation(created)
+
+
+@router.get(
+    "/conversations",
+    response_model=ConversationList,
+    responses=problem_responses(InvalidCursor, MissingPrincipal, Unprocessable),
+)
+async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ConversationList:
+    """List the tenant's conversations, the newest first."""
+    from search.asking import presenter
+
+    cursors = await wiring.cursor_secrets().cursors(principal.tenant_id)
+    before = str(cursors.decode("conversations", cursor)["before"]) if cursor else None
+    page = await _conversations(principal).list(limit, before)
+    return ConversationList(
+        items=[presenter.conversation(found) for found in page.conversations],
+        next_cursor=cursors.encode("conversations", {"before": page.next}) if page.next else None,
+    )
+
+
+@router.get(
+    "/conversations/{conversation_id}",
+    response_model=ConversationTurns,
+    responses=problem_responses(InvalidCursor, MissingPrincipal, ConversationNotFound, Unprocessable),
+)
+async def get_conversation(
+    principal: Reader, conversation_id: Id, limit: Limit = 50, cursor: Cursor = None
+) -> ConversationTurns:
+    """Show a conversation and its turns, the oldest first, as they were said."""
+    from search.asking import presenter
+
+    conversations = _conversations(principal)
+    found = await conversations.get(conversation_id)
+    cursors = await wiring.cursor_secrets().cursors(principal.tenant_id)
+    listing = f"conversations/{conversation_id}"
+    after = int(cursors.decode(listing, cursor)["after"]) if cursor else 0
+    turns, following = await conversations.turns(conversation_id, limit, after)
+    return ConversationTurns(
+        **presenter.conversation(found).model_dump(),
+        items=[presenter.turn(said) for said in turns],
+        next_cursor=cursors.encode(listing, {"after": following}) if following else None,
+    )
+
+
+@router.delete(
+    "/conversations/{conversation_id}",
+    status_code=204,
+    response_model=None,
+    responses=problem_responses(MissingPrincipal, InsufficientScope, ConversationNotFound, Unavailable),
+)
+async def delete_conversation(principal: Editor, conversation_id: Id) -> None:
+    """Delete a conversation and its turns."""
+    await _conversations(principal).delete(conversation_id)
+
+
+def _conversations(principal: Principal) -> Conversations:
+    return Conversations(wiring.table(), principal.tenant_id)
+
+
+def _prepared() -> Any:
+    """Import what answers need, numpy and the index: in a thread, so that the loop goes on."""
+    from search.asking import presenter, retrieval  # noqa: F401
+
+    wiring.searcher()
+    return asking.asker()
+
+
+def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> "IndexSources":
+    from almanac.index.filters import Filters
+    from search import narrowing
+    from search.asking.retrieval import IndexSources
+    from search.service import Asked
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    narrowed = narrowing.filters_of(body.search(filters), Filters(), now, "body")
+    return IndexSources(wiring.searcher(), principal.tenant_id, Asked("", filters=narrowed))
+
+
+def _titles(turn: Turn) -> tuple[str, ...]:
+    return tuple(cited["title"] for cited in turn.answer["citations"])

@@ -1,0 +1,165 @@
+"""An answer: passages found, sentences written or chosen, and each one's quotes read again before the reply."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from almanac.errors import RetryableError, TerminalError
+from almanac.llm.base import Completion, LanguageModel, Reply
+from almanac.observability import emit, log
+from search.asking import followups, prompts
+from search.asking.citations import still_there, supported
+from search.asking.extract import Meanings, Question, extract
+from search.asking.followups import Said
+from search.asking.passages import Draft, Passage, Quote, Retrieved, Sources
+
+PASSAGES = 10
+SUGGESTIONS = 3
+MODEL_SECONDS = 16
+REWRITE_SECONDS = 5
+REWRITE_TURNS = 3
+EXTRACTIVE = "extractive"
+NOT_FOUND = "Not in the sources."
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A quote under its number in the answer."""
+
+    n: int
+    quote: Quote
+
+
+@dataclass(frozen=True)
+class Sentence:
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`how` names who made it: `extractive`, or a language model. `fallback` tells why it was not the model.
+
+    Without an answer `nearest` are the passages that come nearest to the question.
+    """
+
+    question: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Cited, ...]
+    how: str
+    found: Retrieved
+    fallback: str | None = None
+    nearest: tuple[Passage, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.sentences)
+
+    @property
+    def text(self) -> str:
+        if not self.sentences:
+            return NOT_FOUND
+        marked = (f"{said.text} {''.join(f'[{n}]' for n in said.citations)}" for said in self.sentences)
+        return ("\n" if self.how == EXTRACTIVE else " ").join(marked)
+
+
+class _Unusable(Exception):
+    """The language model gave nothing to go by; the text is a stable code."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Answers questions. Without a language model, or when it fails, the answer is made of quotes.
+
+    `meanings_of` an embedding model compares short texts by it.
+    """
+
+    meanings_of: Callable[[str], Meanings]
+    model: LanguageModel | None = None
+
+    async def resolve(self, question: str, turns: Sequence[Said]) -> str:
+        """Return the question as it stands alone, given the turns before it, the oldest first."""
+        if not turns:
+            return question
+        if self.model is not None:
+            recent = list(turns[-REWRITE_TURNS:])
+            try:
+                request = prompts.rewrite(question, [(turn.question, turn.answer) for turn in recent])
+                rewritten = prompts.read_question((await self._complete(request, REWRITE_SECONDS)).text)
+            except (_Unusable, prompts.Unreadable) as error:
+                log("warning", "question not rewritten", model=self.model.name, reason=str(error))
+            else:
+                if followups.is_faithful(rewritten, question, recent):
+                    return rewritten
+        return followups.by_words(question, turns)
+
+    async def ask(self, question: str, sources: Sources, limit: int) -> Answer:
+        """Answer a question that stands alone, in at most `limit` sentences. Raises what `sources` raises."""
+        found = await sources.find(question, PASSAGES)
+        drafts, how, fallback = await self._drafts(question, found, limit)
+        if drafts:
+            cited = {quote.passage.key: quote.passage for draft in drafts for quote in draft.quotes}
+            drafts = still_there(drafts, await sources.again(list(cited.values())))
+        emit({"Questions": (1, "Count"), "Answered": (int(bool(drafts)), "Count")}, how=how)
+        sentences, citations = _numbered(drafts)
+        nearest = () if sentences else found.passages[:SUGGESTIONS]
+        return Answer(question, sentences, citations, how, found, fallback, nearest)
+
+    async def _drafts(self, text: str, found: Retrieved, limit: int) -> tuple[list[Draft], str, str | None]:
+        passages = found.passages
+        question = Question(text, passages, self.meanings_of(found.model))
+        fallback = None
+        if self.model is not None and passages:
+            try:
+                return (await self._written(self.model, question, passages, limit))[:limit], self.model.name, None
+            except _Unusable as error:
+                fallback = str(error)
+                log("warning", "answered by quotes", model=self.model.name, reason=fallback)
+        return await extract(question, passages, limit), EXTRACTIVE, fallback
+
+    async def _written(
+        self, model: LanguageModel, question: Question, passages: Sequence[Passage], limit: int
+    ) -> list[Draft]:
+        """Return what a model wrote and what of it holds; raises `_Unusable`."""
+        request = prompts.answer(question.text, passages, limit)
+        reply = await self._complete(request, MODEL_SECONDS)
+        try:
+            claims = prompts.read_answer(reply.text)
+        except prompts.Unreadable:
+            reply = await self._complete(prompts.once_more(request, reply.text), MODEL_SECONDS / 2)
+            try:
+                claims = prompts.read_answer(reply.text)
+            except prompts.Unreadable:
+                raise _Unusable("model_answer_unreadable") from None
+        drafts = await supported(claims, question, passages)
+        emit({"SentencesDropped": (len(claims) - len(drafts), "Count")}, how=model.name)
+        return drafts
+
+    async def _complete(self, request: Completion, seconds: float) -> Reply:
+        assert self.model is not None  # noqa: S101 - narrows the type
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await self.model.complete(request)
+        except (RetryableError, TimeoutError) as error:
+            log("error", "language model unavailable", model=self.model.name, reason=f"{type(error).__name__}: {error}")
+            raise _Unusable("model_unavailable") from error
+        except TerminalError as error:
+            log("error", "language model refused", model=self.model.name, reason=error.cause)
+            raise _Unusable("model_refused") from error
+        emit({"TokensIn": (reply.tokens_in, "Count"), "TokensOut": (reply.tokens_out, "Count")}, how=self.model.name)
+        if reply.stopped == "refused":
+            raise _Unusable("model_refused")
+        return reply
+
+
+def _numbered(drafts: Sequence[Draft]) -> tuple[tuple[Sentence, ...], tuple[Cited, ...]]:
+    """Give each distinct quote a number, in order of its first use."""
+    numbers: dict[tuple[object, ...], Cited] = {}
+    sentences = []
+    for draft in drafts:
+        cited = []
+        for quote in draft.quotes:
+            key = (quote.passage.key, quote.start, quote.end)
+            cited.append(numbers.setdefault(key, Cited(len(numbers) + 1, quote)).n)
+        sentences.append(Sentence(draft.text, tuple(dict.fromkeys(cited))))
+    return tuple(sentences), tuple(numbers.values())
