@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +20,7 @@ _RANGES_AT_ONCE = 8
 _SMALL = 1 << 20
 """A part up to this size is held in memory: a file would cost more than it saves."""
 _MANY = 24
+_ABANDONED_SECONDS = 3_600
 
 
 class Place(NamedTuple):
@@ -121,7 +123,12 @@ class Copies:
         file.used = next(self._clock)
         body = file.opened() if file.opened is not None else None
         if body is None:
-            body = _map(file.path)
+            try:
+                body = _map(file.path)
+            except FileNotFoundError:
+                # Another process of this machine made room.
+                del files[name]
+                return await self._open(place)
             file.opened = ref(body)
         return body
 
@@ -164,13 +171,14 @@ class Copies:
         await asyncio.to_thread(os.pwrite, descriptor, body, start)
 
     def _known(self) -> dict[str, _File]:
-        """Return the copies, with those that an earlier process left, oldest first, and without its unfinished ones."""
+        """Return the copies, with those that an earlier process left, oldest first, and without unfinished ones."""
         if self._files is None:
             self._files = {}
             found = [path for path in self._directory.glob("*") if path.is_file()]
             for path in sorted(found, key=lambda each: each.stat().st_mtime):
                 if path.suffix == ".part":
-                    path.unlink(missing_ok=True)
+                    if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                        path.unlink(missing_ok=True)
                 else:
                     self._files[path.name] = _File(path, path.stat().st_size, used=next(self._clock))
         return self._files

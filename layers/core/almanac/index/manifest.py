@@ -108,9 +108,9 @@ class Snapshot:
     """What one shard of an index held when its log was last merged.
 
     `current` holds what was visible, `history` what was not visible any more but answers for the past. `folded` are the
-    digests of the tombstones that it knows: such an item goes when every snapshot of every index knows it. `retired`
-    are objects that this and earlier snapshots replaced, by the time when they did; a sweep removes them after a while.
-    `generation` counts the snapshots of the shard.
+    digests of the tombstones that it knows: such an item goes when every snapshot of every index knows it. `drops` is
+    the digest of the drops that it was made with. `retired` are objects that this and earlier snapshots replaced, by
+    the time when they did; a sweep removes them after a while. `generation` counts the snapshots of the shard.
     """
 
     index_id: str
@@ -121,6 +121,7 @@ class Snapshot:
     history: tuple[PartRef, ...] = ()
     folded: tuple[str, ...] = ()
     retired: Mapping[str, str] = field(default_factory=dict)
+    drops: str = ""
     at: str = ""
 
 
@@ -169,7 +170,17 @@ class Head:
     floor: int = 0
 
 
-Entry = Directory | Awaited | SegmentEntry | Snapshot | Tombstones | Drop | Head
+@dataclass(frozen=True)
+class Lost:
+    """A part whose object is missing or damaged, and that no older version of the object could bring back."""
+
+    index_id: str
+    sha256: str
+    reason: str
+    at: str
+
+
+Entry = Directory | Awaited | SegmentEntry | Snapshot | Lost | Tombstones | Drop | Head
 
 
 @dataclass
@@ -188,6 +199,7 @@ class ManifestState:
     tombstones: dict[str, Tombstones] = field(default_factory=dict)
     drops: set[str] = field(default_factory=set)
     heads: dict[str, Head] = field(default_factory=dict)
+    lost: dict[str, Lost] = field(default_factory=dict)
 
     def apply(self, entry: Entry) -> None:
         match entry:
@@ -205,6 +217,8 @@ class ManifestState:
                     self.erased[source_id] = max(version, self.erased.get(source_id, 0))
             case Drop():
                 self.drops.add(entry.owner_id)
+            case Lost():
+                self.lost[entry.sha256] = entry
             case Head():
                 known = self.heads.get(entry.repository_id)
                 if known is None or known.run <= entry.run:
@@ -217,6 +231,11 @@ class ManifestState:
 
     def snapshot(self, index_id: str, shard: int = 0) -> Snapshot | None:
         return self.snapshots.get(index_id, {}).get(shard)
+
+    @property
+    def drops_digest(self) -> str:
+        """Stands for the drops: equal for equal ones."""
+        return hashlib.sha256(repr(sorted(self.drops)).encode()).hexdigest() if self.drops else ""
 
     @property
     def floors(self) -> dict[str, int]:
@@ -268,6 +287,14 @@ class Manifest:
         """Take away what a snapshot holds, or what belongs to no index any more."""
         key = to_item(self._tenant_id, entry)
         return Delete(keys.Key(key["pk"], key["sk"]))
+
+    def lose(self, lost: Lost) -> Put:
+        """Write down that a part is lost, or that it still is."""
+        return self._put(lost, overwrite=True)
+
+    def found(self, index_id: str, sha256: str) -> Delete:
+        """Take back `lose`; harmless when that was done."""
+        return Delete(keys.index_lost(self._tenant_id, index_id, sha256))
 
     def swap(self, snapshot: Snapshot) -> Put:
         """Put a snapshot in the place of the one before it; refused when there is another by now."""
@@ -332,6 +359,9 @@ def to_item(tenant_id: str, entry: Entry) -> Item:
         case Tombstones():
             key = keys.index_tombstones(tenant_id, entry.digest)
             return {**key.as_dict(), "entity": "index_tombstones", "versions": entry.versions}
+        case Lost():
+            key = keys.index_lost(tenant_id, entry.index_id, entry.sha256)
+            return {**key.as_dict(), "entity": "index_lost", **vars(entry)}
         case Drop():
             key = keys.index_drop(tenant_id, entry.owner_id)
             return {**key.as_dict(), "entity": "index_drop", "owner_id": entry.owner_id}
@@ -358,6 +388,8 @@ def from_item(item: Item) -> Entry | None:
             return Snapshot(**{**fields, **parts, "folded": tuple(fields["folded"])})
         case "index_tombstones":
             return Tombstones(fields["versions"])
+        case "index_lost":
+            return Lost(**fields)
         case "index_drop":
             return Drop(fields["owner_id"])
         case "index_head":

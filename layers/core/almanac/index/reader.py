@@ -12,16 +12,17 @@ from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.errors import Unavailable
-from almanac.events import RepairPart
 from almanac.index import tail
 from almanac.index.copies import Copies, Place
-from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, Snapshot
+from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, PartRef, Snapshot
 from almanac.index.parts import CorruptPart, Part, open_part
+from almanac.index.repair import request
 from almanac.index.retrieval import Hit, Position, Query, search
 from almanac.index.segments import Model, ModelMismatch
+from almanac.index.shards import LocalShard, ShardedSearch
 from almanac.index.sources import Source, SourceBatch
 from almanac.index.visibility import AsOf, Facts, View
-from almanac.observability import correlation_id, emit, log, log_failure
+from almanac.observability import emit, log, log_failure
 
 _PASTS_KEPT = 4
 _REPORT_SECONDS = 60
@@ -67,9 +68,12 @@ class _Current:
     state: ManifestState
     info: IndexInfo
     model: Model
-    parts: tuple[Part, ...]
     views: tuple[View, ...]
     awaiting: tuple[Awaited, ...]
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for view in self.views for part in view.parts]
 
 
 @dataclass
@@ -80,7 +84,7 @@ class _Copy:
     parts: dict[str, Part] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     batches: dict[str, list[Source]] = field(default_factory=dict)
-    tail: tuple[object, Part | None] = ((), None)
+    tail: tuple[object, list[tuple[Part, int]]] = ((), [])
     pasts: "OrderedDict[object, tuple[View, ...]]" = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -146,7 +150,7 @@ class Reader:
         if isinstance(query, BaseException):
             raise query
         views = current.views if as_of is None else await self._past(tenant_id, copy, current, as_of)
-        hits = await asyncio.to_thread(search, views[0], query, limit, after)
+        hits = await _hits(views, query, limit, after)
         heads = {name: head for name, head in current.state.heads.items() if name not in current.state.drops}
         self._evict(tenant_id)
         return Found(
@@ -183,33 +187,37 @@ class Reader:
         info = state.directory.serving
         model = self._models(info)
         opener = _Opener(self, tenant_id, info, model, copy)
-        snapshots = await opener.open((s.current.sha256, s.current.size) for s in opener.snapshots(state) if s.current)
-        covered = {name for part in snapshots for name in part.header.covers} if state.log.get(info.id) else set()
+        snapshots = [(s.shard, s.current) for s in opener.snapshots(state) if s.current]
+        known = list(
+            zip(await opener.open(ref for _, ref in snapshots), [shard for shard, _ in snapshots], strict=True)
+        )
+        covered = {name for part, _ in known for name in part.header.covers} if state.log.get(info.id) else set()
         log_entries = [entry for name, entry in sorted(state.segments(info.id).items()) if name not in covered]
-        segments = await opener.open((entry.sha256, entry.size) for entry in log_entries)
-        known = [*snapshots, *segments]
-        awaited = await asyncio.to_thread(tail.awaiting, state, info.id, known)
-        late = await self._tail(copy, awaited, model)
-        parts = (*known, *late)
+        segments = await opener.open(PartRef(entry.sha256, entry.rows, entry.size) for entry in log_entries)
+        known += zip(segments, [entry.shard for entry in log_entries], strict=True)
+        awaited = await asyncio.to_thread(tail.awaiting, state, info.id, [part for part, _ in known])
+        known += await self._tail(copy, awaited, opener)
+        shards = [tuple(part for part, shard in known if shard == number) for number in range(info.shards)]
         facts = Facts(dict(state.erased), frozenset(state.drops), state.floors)
         before = copy.current
-        if before is not None and before.info.id == info.id and _says_the_same(before.views[0], parts, facts):
+        if before is not None and before.info.id == info.id and _say_the_same(before.views, shards, facts):
             return replace(before, state=state, info=info, awaiting=tuple(awaited))
-        view = await asyncio.to_thread(View, parts, facts)
-        return _Current(state, info, model, parts, (view,), tuple(awaited))
+        views = await asyncio.to_thread(lambda: tuple(View(parts, facts) for parts in shards))
+        return _Current(state, info, model, views, tuple(awaited))
 
-    async def _tail(self, copy: _Copy, awaited: Sequence[Awaited], model: Model) -> list[Part]:
-        """Return the part of the messages that are not embedded yet, or nothing."""
+    async def _tail(self, copy: _Copy, awaited: Sequence[Awaited], opener: "_Opener") -> list[tuple[Part, int]]:
+        """Return parts of the messages that are not embedded yet, each with its shard."""
         wanted = tail.searchable(awaited)
         copy.batches = {entry.batch_key: copy.batches.get(entry.batch_key, []) for entry in wanted}
         missing = [key for key, sources in copy.batches.items() if not sources]
         for key, sources in zip(missing, await asyncio.gather(*map(self._sources, missing)), strict=True):
             copy.batches[key] = sources
-        # The same part stays for as long as it says the same, and with it the view.
-        says = (model, [(entry.batch_key, entry.version, bool(copy.batches[entry.batch_key])) for entry in wanted])
+        # The same parts stay for as long as they say the same, and with them the views.
+        says = (opener.info.id, [(entry.batch_key, bool(copy.batches[entry.batch_key])) for entry in wanted])
         if copy.tail[0] != says:
-            copy.tail = (says, await asyncio.to_thread(tail.tail_part, wanted, copy.batches, model))
-        return [] if copy.tail[1] is None else [copy.tail[1]]
+            shards, batches = opener.info.shards, copy.batches
+            copy.tail = (says, await asyncio.to_thread(tail.tail_parts, wanted, batches, opener.model, shards))
+        return copy.tail[1]
 
     async def _sources(self, batch_key: str) -> list[Source]:
         body = await self._blobs.get(batch_key)
@@ -227,19 +235,18 @@ class Reader:
                 copy.pasts.move_to_end(key)
                 return copy.pasts[key]
             opener = _Opener(self, tenant_id, current.info, current.model, copy)
-            refs = (ref for snapshot in opener.snapshots(current.state) for ref in snapshot.history)
-            history = await opener.open((ref.sha256, ref.size) for ref in refs)
+            history = {s.shard: await opener.open(s.history) for s in opener.snapshots(current.state)}
             facts = current.views[0].facts
             # A floor hides what lies before it from the present, and from no past that lies before the floor.
             floors = {name: floor for name, floor in facts.floors.items() if as_of.runs.get(name, 0) >= floor}
-            view = await asyncio.to_thread(
-                View, [*current.parts, *history], Facts(facts.erased, facts.drops, floors, as_of)
-            )
+            then = Facts(facts.erased, facts.drops, floors, as_of)
+            parts = [[*view.parts, *history.get(shard, [])] for shard, view in enumerate(current.views)]
+            views = await asyncio.to_thread(lambda: tuple(View(each, then) for each in parts))
             if is_newest:
-                copy.pasts[key] = (view,)
+                copy.pasts[key] = views
                 while len(copy.pasts) > _PASTS_KEPT:
                     copy.pasts.popitem(last=False)
-        return (view,)
+        return views
 
     async def bodies(self, tenant_id: str, index_id: str, places: Sequence[Place]) -> list[bytes | mmap]:
         """Return the bytes of parts; one that is missing or damaged is reported, and a repair asked for, once."""
@@ -256,14 +263,7 @@ class Reader:
         if monotonic() < reported:
             return
         self._reported[error.key] = monotonic() + _REPORT_SECONDS
-        repair = RepairPart(
-            tenant_id=tenant_id,
-            correlation_id=correlation_id(),
-            index_id=index_id,
-            sha256=error.key.rpartition("/")[2],
-            key=error.key,
-            reason=error.reason,
-        )
+        repair = request(tenant_id, index_id, error.key.rpartition("/")[2], error.reason)
         try:
             await self._table.write(outbox.message(repair))
         except Exception as failure:  # noqa: BLE001 - the caller is told of the damage, not of this
@@ -296,13 +296,13 @@ class _Opener:
             raise _of_another_model(self.info)
         return found
 
-    async def open(self, parts: Iterable[tuple[str, int]]) -> list[Part]:
-        """Return parts by name and size, in order; those that are not open yet are fetched at once."""
-        wanted = dict(parts)
+    async def open(self, refs: Iterable[PartRef]) -> list[Part]:
+        """Return parts in order; those that are not open yet are fetched at once."""
+        wanted = [(ref.sha256, ref.size) for ref in refs]
         known = self.copy.parts
         places = [
             Place(keys.part_object(self.tenant_id, self.info.id, name), name, size)
-            for name, size in wanted.items()
+            for name, size in wanted
             if name not in known
         ]
         bodies = await self.reader.bodies(self.tenant_id, self.info.id, places)
@@ -318,11 +318,20 @@ class _Opener:
         except CorruptPart as error:
             log("error", "part unreadable", key=error.key, reason=error.reason)
             raise IndexUnavailable(_DAMAGED) from error
-        return [known[name] for name in wanted]
+        return [known[name] for name, _ in wanted]
 
 
-def _says_the_same(view: View, parts: Sequence[Part], facts: Facts) -> bool:
-    return len(view.parts) == len(parts) and all(map(is_, view.parts, parts)) and view.facts == facts
+async def _hits(views: Sequence[View], query: Query, limit: int, after: Position | None) -> list[Hit]:
+    if len(views) == 1:
+        return await asyncio.to_thread(search, views[0], query, limit, after)
+    return await ShardedSearch([LocalShard(view) for view in views]).search(query, limit, after)
+
+
+def _say_the_same(views: Sequence[View], shards: Sequence[Sequence[Part]], facts: Facts) -> bool:
+    return len(views) == len(shards) and all(
+        len(view.parts) == len(parts) and all(map(is_, view.parts, parts)) and view.facts == facts
+        for view, parts in zip(views, shards, strict=True)
+    )
 
 
 def _of_another_model(info: IndexInfo) -> IndexUnavailable:

@@ -7,6 +7,7 @@ import numpy as np
 from almanac.index.manifest import Awaited, ManifestState
 from almanac.index.parts import Part, encode, open_part, source_key
 from almanac.index.segments import Model, Row, Segment
+from almanac.index.shards import shard_of
 from almanac.index.sources import Source
 from almanac.text.chunking import chunk_source
 
@@ -33,18 +34,25 @@ def searchable(entries: Iterable[Awaited]) -> list[Awaited]:
     return [entry for entry in entries if entry.source_id is not None][:LONGEST]
 
 
-def tail_part(entries: Iterable[Awaited], sources: Mapping[str, Sequence[Source]], model: Model) -> Part | None:
-    """Make a part without vectors of what the batches of the entries hold; None when that is nothing."""
-    wanted = [_source_of(entry, sources.get(entry.batch_key, ())) for entry in entries]
-    found = [source for source in wanted if source is not None]
-    if not found:
-        return None
+def tail_parts(
+    entries: Iterable[Awaited], batches: Mapping[str, Sequence[Source]], model: Model, shards: int
+) -> list[tuple[Part, int]]:
+    """Make parts without vectors of what the batches of the entries hold, each with its shard."""
+    found: dict[int, list[Source]] = {}
+    for entry in entries:
+        source = _source_of(entry, batches.get(entry.batch_key, ()))
+        if source is not None:
+            found.setdefault(shard_of(source.source_id, shards), []).append(source)
+    return [(_part(sources, model), shard) for shard, sources in sorted(found.items())]
+
+
+def _part(sources: Sequence[Source], model: Model) -> Part:
     rows = [
         Row(place, chunk.ordinal, chunk.start_line, chunk.end_line, chunk.text, chunk.context)
-        for place, source in enumerate(found)
+        for place, source in enumerate(sources)
         for chunk in chunk_source(source)
     ]
-    encoded = encode(Segment(model, [source.info for source in found], rows, None))
+    encoded = encode(Segment(model, [source.info for source in sources], rows, None))
     return open_part(encoded.body, name=encoded.sha256, key="the tail", model=model, verify=False)
 
 

@@ -41,6 +41,14 @@ def is_overdue(state: ManifestState, index_id: str, shard: int, *, adding: Segme
     )
 
 
+def is_stale(state: ManifestState, index_id: str, shard: int) -> bool:
+    """Tell whether a shard still holds what was erased or dropped since its last merge."""
+    snapshot = state.snapshot(index_id, shard)
+    if snapshot is None:
+        return bool(state.segments(index_id, shard)) and bool(state.tombstones or state.drops)
+    return bool(state.tombstones.keys() - set(snapshot.folded)) or snapshot.drops != state.drops_digest
+
+
 def schedule(tenant_id: str) -> Put:
     """Put a tenant on the schedule, a day from now; repeated, it only puts the sweep off."""
     due = {"gsi2pk": keys.due_indexes(), "gsi2sk": iso(time.time() + SWEEP_SECONDS)}
