@@ -12,6 +12,7 @@ from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Embedder
+    from almanac.index.copies import Copies
     from almanac.index.manifest import Directory
     from almanac.index.reader import Reader
     from search.service import Searcher
@@ -70,19 +71,25 @@ def embedder_for(model: str) -> "Embedder":
 
 
 @cache
+def copies() -> "Copies":
+    """Return the environment's copies of parts on its own disk."""
+    from almanac.index.copies import Copies
+
+    return Copies(blobs(), Path(settings().copy_dir), budget=settings().copy_disk_bytes)
+
+
+@cache
 def reader() -> "Reader":
     """Return the one reader of the environment, with its copies of tenants' indexes."""
-    from almanac.index.copies import Copies
     from almanac.index.ingest import model_of
     from almanac.index.reader import Reader
 
-    copies = Copies(blobs(), Path(settings().copy_dir), budget=settings().copy_disk_bytes)
     return Reader(
         table(),
         blobs(),
         lambda info: model_of(embedder_for(info.model)),
         default_directory(),
-        copies,
+        copies(),
         budget=settings().copy_memory_bytes,
     )
 

@@ -21,7 +21,7 @@ from almanac.index.manifest import Awaited, Directory, IndexInfo, ManifestState,
 from almanac.index.remote import LambdaInvoker, Pin, RemoteShard, ShardUnavailable, pack, pins, serve, unpack
 from almanac.index.retrieval import Candidates, Query, TermStatistics
 from almanac.index.segments import Model
-from almanac.index.shards import shard_of
+from almanac.index.shards import Counted, shard_of
 from almanac.index.visibility import AsOf, Facts, View
 
 MODEL = Model(name="test:hash", fingerprint="f1", dimensions=8)
@@ -65,16 +65,16 @@ def test_pins_are_read_from_one_state_and_hold_each_shards_own() -> None:
             }
         },
         snapshots={"i": {1: Snapshot("i", 1, 4, "f1", PartRef("c" * 64, 9, 90), (PartRef("d" * 64, 3, 30),))}},
-        erased=dict.fromkeys(names, 7),
+        erased=dict.fromkeys(names[20:], 7),
         drops={"prj_9"},
     )
     now = pins("ten_1", state, "i", MODEL)
     assert [[part.sha256[0] for part in pin.parts] for pin in now] == [[], ["c", "a", "b"], []]
     then = pins("ten_1", state, "i", MODEL, AsOf(5, {"rep_1": 3}))
-    assert [part.sha256[0] for part in then[1].parts] == ["c", "d", "a", "b"]
+    assert [part.sha256[0] for part in then[1].parts] == ["c", "a", "b", "d"]
     for pin in now:
         assert pin.facts.drops == {"prj_9"}
-        assert set(pin.facts.erased) == {name for name in names if shard_of(name, 3) == pin.shard}
+        assert set(pin.facts.erased) == {name for name in names[20:] if shard_of(name, 3) == pin.shard}
         assert {each.source_id for each in pin.awaiting} == {n for n in names[:20] if shard_of(n, 3) == pin.shard}
 
 
@@ -90,7 +90,7 @@ def test_a_pin_arrives_as_it_was_sent() -> None:
         return View([], Facts())
 
     shard = RemoteShard(lambda message: serve(message, opened), pin)
-    assert asyncio.run(shard.statistics(QUERY)) == TermStatistics(0, 0, {"pars": 0})
+    assert asyncio.run(shard.count(QUERY)) == Counted(TermStatistics(0, 0, {"pars": 0}), 0)
     assert arrived == [pin]
 
 
@@ -100,7 +100,7 @@ def test_another_release_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         return await serve(message, empty)
 
     with pytest.raises(ShardUnavailable):
-        asyncio.run(RemoteShard(other, PIN).statistics(QUERY))
+        asyncio.run(RemoteShard(other, PIN).count(QUERY))
 
 
 def test_an_index_that_cannot_be_read_fails_the_call() -> None:
@@ -108,13 +108,13 @@ def test_an_index_that_cannot_be_read_fails_the_call() -> None:
         raise Unavailable("A part of the search index cannot be read.")
 
     with pytest.raises(ShardUnavailable):
-        asyncio.run(RemoteShard(lambda message: serve(message, broken), PIN).statistics(QUERY))
+        asyncio.run(RemoteShard(lambda message: serve(message, broken), PIN).count(QUERY))
 
 
 def test_what_would_not_fit_into_a_call_is_refused_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "MAX_MESSAGE", 10)
     with pytest.raises(ShardUnavailable):
-        asyncio.run(RemoteShard(lambda message: serve(message, empty), PIN).statistics(QUERY))
+        asyncio.run(RemoteShard(lambda message: serve(message, empty), PIN).count(QUERY))
 
 
 def test_candidates_that_get_lost_are_missed() -> None:

@@ -210,8 +210,10 @@ def test_shards_answer_exactly_like_one_index(
     sharded = ShardedSearch([(remote_of if is_remote else LocalShard)(view) for view in split])
 
     async def pages() -> tuple[list[Hit], list[Hit]]:
-        first = await sharded.search(query, limit)
-        return first, await sharded.search(query, limit, first[-1].position) if first else []
+        first = await sharded.answer(query, limit)
+        assert (first.rows, first.unembedded) == (whole.rows, whole.unembedded)
+        after = first.hits[-1].position if first.hits else None
+        return first.hits, await sharded.search(query, limit, after) if after else []
 
     with pruning(pool):
         first, second = asyncio.run(pages())

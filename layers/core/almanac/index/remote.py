@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 
 from almanac.aws.clients import Clients, error_code
 from almanac.errors import Unavailable
+from almanac.index import tail
 from almanac.index.filters import Filters
 from almanac.index.manifest import Awaited, ManifestState, PartRef
 from almanac.index.retrieval import (
@@ -38,9 +39,9 @@ from almanac.index.retrieval import (
     statistics,
 )
 from almanac.index.segments import Model
-from almanac.index.shards import shard_of
+from almanac.index.shards import Counted, shard_of
 from almanac.index.visibility import AsOf, Facts, View
-from almanac.observability import log
+from almanac.observability import correlation_id, log
 
 PROTOCOL = 1
 """Raised whenever messages or scores change: two releases must not answer one search together."""
@@ -78,28 +79,37 @@ class Pin:
 def pins(tenant_id: str, state: ManifestState, index_id: str, model: Model, as_of: AsOf | None = None) -> list[Pin]:
     """Return a pin of every shard, all from one reading of the manifest. History is opened only for the past."""
     shards = state.directory.indexes[index_id].shards
-    found = []
-    for shard in range(shards):
-        snapshot = state.snapshot(index_id, shard)
-        parts = [*([snapshot.current] if snapshot and snapshot.current else [])]
-        if snapshot and as_of is not None:
-            parts += snapshot.history
-        log_of_shard = state.segments(index_id, shard)
-        parts += [PartRef(entry.sha256, entry.rows, entry.size) for _, entry in sorted(log_of_shard.items())]
-        mine = {name: version for name, version in state.erased.items() if shard_of(name, shards) == shard}
-        awaited = [each for each in state.awaiting.values() if each.source_id is not None]
-        found.append(
-            Pin(
-                tenant_id,
-                index_id,
-                shard,
-                model,
-                tuple(parts),
-                tuple(each for each in awaited if shard_of(str(each.source_id), shards) == shard),
-                Facts(mine, frozenset(state.drops), state.floors, as_of),
-            )
+    late = tail.searchable(tail.awaiting(state, index_id, ()))
+    floors = state.floors
+    if as_of is not None:
+        # A floor hides what lies before it from the present, and from no past that lies before the floor.
+        floors = {name: floor for name, floor in floors.items() if as_of.runs.get(name, 0) >= floor}
+    return [
+        Pin(
+            tenant_id,
+            index_id,
+            shard,
+            model,
+            tuple(_parts(state, index_id, shard, with_history=as_of is not None)),
+            tuple(entry for entry in late if shard_of(str(entry.source_id), shards) == shard),
+            Facts(
+                {name: version for name, version in state.erased.items() if shard_of(name, shards) == shard},
+                frozenset(state.drops),
+                floors,
+                as_of,
+            ),
         )
-    return found
+        for shard in range(shards)
+    ]
+
+
+def _parts(state: ManifestState, index_id: str, shard: int, *, with_history: bool) -> list[PartRef]:
+    snapshot = state.snapshot(index_id, shard)
+    found = [snapshot.current] if snapshot is not None and snapshot.current is not None else []
+    found += [
+        PartRef(entry.sha256, entry.rows, entry.size) for _, entry in sorted(state.segments(index_id, shard).items())
+    ]
+    return found + (list(snapshot.history) if snapshot is not None and with_history else [])
 
 
 class RemoteShard:
@@ -110,9 +120,9 @@ class RemoteShard:
         self._pin = _pin.dump_python(pin, mode="json")
         self._shard = pin.shard
 
-    async def statistics(self, query: Query) -> TermStatistics:
-        values, _ = await self._ask("statistics", query)
-        return TermStatistics(**values)
+    async def count(self, query: Query) -> Counted:
+        values, _ = await self._ask("count", query)
+        return Counted(TermStatistics(**values["known"]), values["unembedded"])
 
     async def candidates(self, query: Query, known: TermStatistics) -> Candidates:
         values, arrays = await self._ask("candidates", query, {"known": _counts(known), "first": 0})
@@ -195,7 +205,7 @@ class LambdaInvoker:
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = await self._clients.get("lambda")
-        payload = json.dumps({"message": message}).encode()
+        payload = json.dumps({"message": message, "correlation_id": correlation_id()}).encode()
         reason = ""
         for attempt in range(_TRIES):
             if attempt:
@@ -251,8 +261,8 @@ def unpack(message: str) -> _Message:
 
 def _answer(view: View, told: Mapping[str, Any], arrays: _Arrays) -> tuple[Any, _Arrays]:
     query = _query(told["query"], arrays.pop("vector", None))
-    if told["call"] == "statistics":
-        return _counts(statistics(view, query)), {}
+    if told["call"] == "count":
+        return {"known": _counts(statistics(view, query)), "unembedded": view.unembedded}, {}
     known = TermStatistics(**told["known"])
     if told["call"] == "candidates":
         found = candidates(view, query, known)

@@ -9,7 +9,7 @@ A shard that fails fails the search: an answer without it would be wrong, and no
 import asyncio
 import hashlib
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 from operator import add
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from almanac.index.retrieval import Candidates, Hit, Position, Query, Ranked, TermStatistics
     from almanac.index.visibility import View
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def shard_of(source_id: str, shards: int) -> int:
@@ -32,10 +32,30 @@ def shard_of(source_id: str, shards: int) -> int:
     return int.from_bytes(digest, "big") * shards >> 64
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a shard says first: the statistics of the query's terms, and how many visible rows have no vector."""
+
+    known: "TermStatistics"
+    unembedded: int
+
+    def __add__(self, other: "Counted") -> "Counted":
+        return Counted(self.known + other.known, self.unembedded + other.unembedded)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The hits of a search over shards; `rows` and `unembedded` count visible chunks of all of them."""
+
+    hits: "list[Hit]"
+    rows: int
+    unembedded: int
+
+
 class Shard(Protocol):
     """One consistent state of one shard. All shards of a search are of one version of the manifest."""
 
-    async def statistics(self, query: "Query") -> "TermStatistics":
+    async def count(self, query: "Query") -> Counted:
         """Count what the query's terms need."""
 
     async def candidates(self, query: "Query", known: "TermStatistics") -> "Candidates":
@@ -53,10 +73,10 @@ class LocalShard:
     def __init__(self, view: "View") -> None:
         self._view = view
 
-    async def statistics(self, query: "Query") -> "TermStatistics":
+    async def count(self, query: "Query") -> Counted:
         from almanac.index.retrieval import statistics
 
-        return await asyncio.to_thread(statistics, self._view, query)
+        return Counted(await asyncio.to_thread(statistics, self._view, query), self._view.unembedded)
 
     async def candidates(self, query: "Query", known: "TermStatistics") -> "Candidates":
         from almanac.index.retrieval import candidates
@@ -80,13 +100,18 @@ class ShardedSearch:
         self._shards = shards
 
     async def search(self, query: "Query", limit: int, after: "Position | None" = None) -> "list[Hit]":
+        """Return the hits of `answer`."""
+        return (await self.answer(query, limit, after)).hits
+
+    async def answer(self, query: "Query", limit: int, after: "Position | None" = None) -> Answer:
         """Return the best sources in order, one hit for each, continuing behind `after`.
 
         Raises what a shard raises, and stops asking the others.
         """
         from almanac.index.retrieval import Candidates, best, rank
 
-        known = reduce(add, await _all(shard.statistics(query) for shard in self._shards))
+        counted = reduce(add, await _all(shard.count(query) for shard in self._shards))
+        known = counted.known
         several = await _all(shard.candidates(query, known) for shard in self._shards)
         found = await asyncio.to_thread(lambda: best(Candidates.joined(several)))
         ranked = rank(query, found, after)
@@ -96,7 +121,7 @@ class ShardedSearch:
             shown += await self._show(query, known, found, group)
             # A shard leaves out what lacks a phrase; where that is much, ever more is asked for at once.
             wanted *= 2
-        return shown[:limit]
+        return Answer(shown[:limit], known.rows, counted.unembedded)
 
     async def _show(
         self, query: "Query", known: "TermStatistics", found: "Candidates", group: "Sequence[Ranked]"
@@ -118,7 +143,7 @@ def _places(entries: "Sequence[Ranked]") -> Any:
     return np.array([entry.place for entry in entries], np.int64)
 
 
-async def _all(work: Iterable[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+async def _all(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """Run coroutines at once; the first failure ends the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,0 +1,99 @@
+"""Shards in the memory of one execution environment: states that somebody pinned, opened and kept for the next call."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from mmap import mmap
+
+from almanac.aws import keys
+from almanac.aws.blobs import Blobs
+from almanac.index import tail
+from almanac.index.copies import Copies, Place
+from almanac.index.manifest import ManifestState
+from almanac.index.parts import CorruptPart, Part, open_part
+from almanac.index.remote import Pin, ShardUnavailable
+from almanac.index.segments import ModelMismatch
+from almanac.index.sources import Source, SourceBatch
+from almanac.index.visibility import View
+from almanac.observability import log
+
+Bodies = Callable[[str, str, Sequence[Place]], Awaitable[list[bytes | mmap]]]
+"""Return the bytes of parts of a tenant's index, in order; raises `Unavailable` when one is missing or damaged."""
+
+
+@dataclass
+class _Held:
+    """The last state of a shard that was asked for."""
+
+    pin: Pin | None = None
+    view: View | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Holding:
+    """Opens pins. The three calls of a search, and searches between two writes, share one view of the shard."""
+
+    def __init__(self, bodies: Bodies, blobs: Blobs, copies: Copies, *, budget: int) -> None:
+        self._bodies = bodies
+        self._blobs = blobs
+        self._copies = copies
+        self._budget = budget
+        self._held: OrderedDict[tuple[str, str, int, bool], _Held] = OrderedDict()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(held.view.nbytes for held in self._held.values() if held.view is not None)
+
+    async def view(self, pin: Pin) -> View:
+        """Return exactly the state that is pinned, whatever was written since; raises `Unavailable`."""
+        key = (pin.tenant_id, pin.index_id, pin.shard, pin.facts.as_of is None)
+        held = self._held.pop(key, None) or _Held()
+        self._held[key] = held
+        async with held.lock:
+            if held.view is None or held.pin != pin:
+                held.view, held.pin = await self._open(pin, held.view), pin
+            view = held.view
+        self._evict(key)
+        return view
+
+    async def _open(self, pin: Pin, before: View | None) -> View:
+        known = {part.name: part for part in (before.parts if before else ()) if part.model == pin.model}
+        places = [
+            Place(keys.part_object(pin.tenant_id, pin.index_id, ref.sha256), ref.sha256, ref.size)
+            for ref in pin.parts
+            if ref.sha256 not in known
+        ]
+        bodies = await self._bodies(pin.tenant_id, pin.index_id, places)
+        try:
+            for place, body in zip(places, bodies, strict=True):
+                known[place.name] = open_part(body, name=place.name, key=place.key, model=pin.model, verify=False)
+        except (CorruptPart, ModelMismatch) as error:
+            log("error", "part unusable", reason=str(error))
+            raise ShardUnavailable("A part of the search index cannot be read. It has been reported.") from error
+        parts = [known[ref.sha256] for ref in pin.parts]
+        return await asyncio.to_thread(View, [*parts, *await self._tail(pin, parts)], pin.facts)
+
+    async def _tail(self, pin: Pin, parts: Sequence[Part]) -> list[Part]:
+        """Return the part of what is pinned as awaited and not in a part yet, or nothing."""
+        state = ManifestState(awaiting={entry.name: entry for entry in pin.awaiting}, erased=dict(pin.facts.erased))
+        wanted = tail.searchable(tail.awaiting(state, pin.index_id, parts))
+        batches = dict(await asyncio.gather(*(self._batch(key) for key in dict.fromkeys(e.batch_key for e in wanted))))
+        late = await asyncio.to_thread(tail.tail_parts, wanted, batches, pin.model, 1)
+        return [part for part, _ in late]
+
+    async def _batch(self, key: str) -> tuple[str, list[Source]]:
+        body = await self._blobs.get(key)
+        try:
+            return key, [] if body is None else SourceBatch.decode(body).sources
+        except ValueError:
+            return key, []
+
+    def _evict(self, in_use: tuple[str, str, int, bool]) -> None:
+        """Let go of shards, least recently used first, while memory or disk is over its budget."""
+        for key in list(self._held):
+            if self.nbytes <= self._budget and self._copies.open_bytes <= self._copies.budget:
+                break
+            if key != in_use and not self._held[key].lock.locked():
+                del self._held[key]
+        self._copies.trim()
