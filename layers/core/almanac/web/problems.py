@@ -25,20 +25,24 @@ _DETAILS = {
 }
 
 
+def _absent() -> None:
+    """Default of a member that most errors lack; the document then has no default, whoever renders it."""
+
+
 class FieldError(BaseModel):
-    """What is wrong with one field of the request."""
+    """What is wrong with one field of the request; errors inside a text say where in it."""
 
     field: str = Field(examples=["body.name"])
     code: str = Field(examples=["string_too_short"])
     message: str = Field(examples=["String should have at least 1 character"])
     position: int | None = Field(
-        default=None,
+        default_factory=_absent,
         description="Where the part at fault begins in the field's text, in Unicode code points.",
         examples=[7],
     )
-    length: int | None = Field(default=None, description="How long that part is.", examples=[4])
+    length: int | None = Field(default_factory=_absent, description="How long that part is.", examples=[4])
     pointer: str | None = Field(
-        default=None,
+        default_factory=_absent,
         description="Two lines for people: the text around the part, and carets under it.",
         examples=["retry kind:poem\n           ^^^^"],
     )
