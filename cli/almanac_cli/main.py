@@ -2,7 +2,7 @@
 
 import typer
 
-from almanac_cli import demo, hooks, messages, projects, repositories, search, session, stack
+from almanac_cli import demo, hooks, index, messages, projects, repositories, search, session, stack
 from almanac_cli.errors import EXIT_HELP
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(projects.app, name="projects")
 app.add_typer(repositories.app, name="repositories")
 app.add_typer(messages.checkpoints, name="checkpoints")
 app.add_typer(messages.messages, name="messages")
+app.add_typer(index.app, name="index")
 
 
 def main() -> None:

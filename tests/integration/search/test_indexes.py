@@ -328,7 +328,7 @@ def test_two_switches_at_one_moment_leave_one_serving_index(world: World, monkey
     ],
 )
 def test_changes_need_an_admins_key(world: World, method: str, path: str) -> None:
-    body = {} if path == PATH else None
+    body: Any = {} if path == PATH else None
     assert call(world, method, path, body, scope=WRITE).status == 403
 
 
