@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.events import DeleteCheckpoint, DeleteProject, DeleteRepository
+from almanac.index.history import HeadHistory
 from almanac.observability import log
 from almanac.worker.batch import Deadline
 from projects.dependencies import Dependencies
@@ -87,6 +88,10 @@ async def delete_repository(dependencies: Dependencies, event: DeleteRepository,
         while batches := await store.awaited_batches(event.repository_id):
             _check(deadline)
             await store.remove(batches)
+        history = HeadHistory(dependencies.table, event.tenant_id)
+        while await history.forget(event.repository_id):
+            _check(deadline)
+        await store.remove([keys.index_head(event.tenant_id, event.repository_id)])
     except OutOfTime:
         await store.send(event)
         return

@@ -13,6 +13,7 @@ from almanac.aws.table import ConditionFailed, Table, Update, Write
 from almanac.clock import iso
 from almanac.errors import RetryableError
 from almanac.events import BatchOrigin, Event, SourcesFailed, SourcesIndexed, SyncRepository
+from almanac.index.history import HeadHistory
 from almanac.index.manifest import Head
 from almanac.index.sources import SourceBatch
 from almanac.observability import emit, log
@@ -211,7 +212,7 @@ class _Ending:
                 "counts": counts_after(repository, run, len(run.failed)).model_dump(),
                 "submodules": run.submodules,
                 "unindexed": [source.source_id for source in run.failed],
-                "last_synced_at": iso(now),
+                "last_synced_at": max(iso(now), repository.last_synced_at or ""),
             }
             head = {"head": run.heads[run.main], "main": run.main} if run.main in run.heads else {}
             changes |= head
@@ -225,12 +226,19 @@ class _Ending:
         removed += [] if error else ["last_error"]
         writes: list[Write] = [self._repository_update(repository, run, changes, removed), self._closed(now)]
         if run.broken is None:
-            manifest = self._dependencies.manifest(self._tenant_id)
-            commit = run.heads.get(run.main) if run.main else None
-            writes.append(manifest.head(Head(repository.id, run.run, commit, run.main if commit else None, run.heads)))
+            writes += self._shown(repository, run, now)
         if repository.wanted > run.seen:
             writes.append(self._again())
         return writes
+
+    def _shown(self, repository: Repository, run: Run, now: float) -> list[Write]:
+        """Return the writes that tell the index where the repository stands, from now on and for ever as of now."""
+        commit = run.heads.get(run.main) if run.main else None
+        head = Head(repository.id, run.run, commit, run.main if commit else None, run.heads)
+        # Clocks differ: of two runs, the later one must not have completed earlier.
+        at = max(iso(now), repository.last_synced_at or "")
+        manifest, history = self._dependencies.manifest(self._tenant_id), HeadHistory(self._table, self._tenant_id)
+        return [manifest.head(head), *history.record(head, at)]
 
     def _repository_update(
         self, repository: Repository, run: Run, changes: Mapping[str, Any], removed: list[str]

@@ -9,10 +9,11 @@ from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 
+from almanac.index.history import MAX_COMMITS
 from projects.sync import failures
 from projects.sync.transport import GuardedClient
 
-MAX_BRANCHES = 100
+MAX_BRANCHES = MAX_COMMITS
 _SHA1_DIGITS = 40
 _HEADS = b"refs/heads/"
 _PREFIXES = [b"HEAD", _HEADS]

@@ -12,7 +12,7 @@ from almanac.events import MessageOrigin, SourcesFailed, SourcesIndexed
 from almanac.index.manifest import Awaited, Manifest
 from almanac.index.sources import Source, SourceBatch
 from projects import wiring
-from projects.services import indexing
+from projects.batches import put_batch
 from projects.services.messages import MessageService
 from tests.integration.projects.test_deletes import full_project
 from tests.integration.projects.workspace import Workspace
@@ -136,13 +136,12 @@ def test_a_message_deleted_while_its_failure_is_told_leaves_nothing_behind(
 ) -> None:
     message = work.message(work.checkpoint())
     service = MessageService(wiring.dependencies(), work.tenant)
-    put = indexing.put_batch
 
     async def deleted_meanwhile(*arguments: Any, **named: Any) -> None:
         await service.delete(message)
-        await put(*arguments, **named)
+        await put_batch(*arguments, **named)
 
-    monkeypatch.setattr(indexing, "put_batch", deleted_meanwhile)
+    monkeypatch.setattr("projects.services.indexing.put_batch", deleted_meanwhile)
     assert work.work(failed(work, message)) == {"batchItemFailures": []}
     work.settle()
     assert (work.awaited(), work.objects()) == ({}, [])

@@ -18,7 +18,8 @@ from almanac.clock import now
 from almanac.embeddings.testing import HashEmbedder
 from almanac.events import AnyEvent, IndexSources, SourcesFailed, SourcesIndexed, SyncRepository
 from almanac.ids import new_id
-from almanac.index.ingest import index_batch
+from almanac.index.ingest import Stores, index_batch
+from almanac.index.manifest import Directory
 from almanac.index.sources import SourceBatch
 from almanac.worker.batch import Deadline
 from projects.model import RepositoryRecord, remote_key
@@ -153,7 +154,8 @@ class World:
             )
             await self.table.write(outbox.message(failed))
             return
-        await index_batch(batch, message, table=self.table, blobs=self.blobs, embedder=EMBEDDER)
+        default = Directory.default(EMBEDDER.slug, EMBEDDER.model)
+        await index_batch(batch, message, Stores(self.table, self.blobs, lambda _: EMBEDDER, default))
 
     def settle(self, tenant: str, repository: str) -> None:
         """Let everything come to rest, then let the reconciler look until nothing is left to repair."""
