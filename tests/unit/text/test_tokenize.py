@@ -1,8 +1,12 @@
+import argparse
+import inspect
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from almanac.text.tokenize import MAX_TERM, Token, analyze, terms
+from almanac.text.tokenize import MAX_TERM, Token, analyze, occurrences, terms, whole_words
 
 anything = st.text(st.characters(exclude_categories=()))
 
@@ -73,3 +77,25 @@ def test_case_does_not_matter_to_a_word(word: str) -> None:
 def test_a_word_of_a_megabyte_gives_one_term() -> None:
     (token,) = analyze("a" * 1_000_000)
     assert token == Token("a" * MAX_TERM, 0, 1_000_000)
+
+
+WORDS = "dying lying tie skies ugly early a_b __x A_bc x2 parseHTTPHeader user_IDs Retries yes retrying 10 ёлка"
+
+
+@given(st.lists(st.sampled_from(WORDS.split()) | st.text("aAbBsS_1 ", max_size=8), max_size=8), st.data())
+def test_occurrences_are_the_wanted_tokens_of_the_analysis(words: list[str], data: st.DataObject) -> None:
+    text = " ".join(words)
+    known = [*terms(text), "die", "b", "zz"]
+    wanted = data.draw(st.frozensets(st.sampled_from(known), max_size=4))
+    assert occurrences(text, wanted) == [token for token in analyze(text) if token.term in wanted]
+
+
+def test_real_words_occur_where_their_terms_are() -> None:
+    text = inspect.getsource(textwrap) + (inspect.getdoc(argparse) or "")
+    tokens = analyze(text)
+    for term in sorted({token.term for token in tokens})[::3]:
+        assert occurrences(text, {term}) == [token for token in tokens if token.term == term]
+
+
+def test_a_whole_word_is_one_term_whatever_its_parts() -> None:
+    assert whole_words("the parseHTTPHeader, user_IDs") == ["the", "parsehttpheader", "userids"]

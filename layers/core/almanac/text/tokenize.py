@@ -7,7 +7,7 @@ that are written without spaces become overlapping pairs of characters.
 
 import re
 import unicodedata
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import NamedTuple
@@ -60,11 +60,12 @@ def terms(text: str) -> list[str]:
     return [term for word in _WORD.findall(text) for term, _, _ in _analyze_word(word)]
 
 
-def occurrences(text: str, wanted: Container[str]) -> list[Token]:
+def occurrences(text: str, wanted: Collection[str]) -> list[Token]:
     """Return those of `analyze(text)` whose term is wanted, faster where few are."""
     tokens: list[Token] = []
     known: dict[str, tuple[Token, ...]] = {}
-    for match in _WORD.finditer(text):
+    words = _words_like(frozenset(wanted)) if text.isascii() and wanted else _WORD
+    for match in words.finditer(text):
         word = match[0]
         found = known.get(word)
         if found is None:
@@ -73,6 +74,21 @@ def occurrences(text: str, wanted: Container[str]) -> list[Token]:
             offset = match.start()
             tokens += [Token(term, offset + start, offset + end) for term, start, end in found]
     return tokens
+
+
+@lru_cache(maxsize=64)
+def _words_like(wanted: frozenset[str]) -> re.Pattern[str]:
+    """Return an expression for the ASCII words that may have one of the terms: those with its first two letters.
+
+    Stemming keeps them, but for the three words below; underscores are left out of terms.
+    """
+    starts = {term[: 1 if term in _IRREGULAR else 2] for term in wanted}
+    pieces = "|".join("_*".join(map(re.escape, start)) for start in sorted(starts))
+    return re.compile(rf"(?<!\w)\w*?(?:{pieces})\w*", re.IGNORECASE | re.ASCII)
+
+
+_IRREGULAR = frozenset({"die", "lie", "tie"})
+"""The stems of dying, lying and tying."""
 
 
 def whole_words(text: str) -> list[str]:
