@@ -30,11 +30,14 @@ class Event(BaseModel):
 
 
 class SyncRepository(Event):
-    """Bring a repository to the newest heads of its remote."""
+    """Bring a repository to the newest heads of its remote.
+
+    `rebuild` is the request to send all of it again, which its sender has noted at the repository.
+    """
 
     kind: Literal["repository.sync"] = "repository.sync"
     repository_id: str
-    reason: Literal["connected", "push", "requested", "reconcile", "continue"]
+    reason: Literal["connected", "push", "requested", "reconcile", "continue", "rebuild"]
 
 
 class RepositoryChanged(Event):
