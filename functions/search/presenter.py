@@ -16,26 +16,26 @@ _MOST_IDS = 50
 
 def results(page: Page, next_cursor: str | None, hints: Sequence[str] = ()) -> schemas.SearchResults:
     """Render a page."""
-    heads = page.found.heads
+    heads = page.heads
     items = [_hit(hit, heads.get(hit.info.container_id), page.found.query) for hit in page.hits]
     return schemas.SearchResults(items=items, next_cursor=next_cursor, hints=list(hints), index=state(page))
 
 
-def state(page: Page) -> schemas.IndexState:
+def state(page: Page) -> schemas.SearchedIndex:
     """Render the index that a page comes from."""
-    found = page.found
+    found, past = page.found, page.past
     repositories = {
         name: schemas.IndexedRepository(commit=head.commit, branch=head.branch, branches=head.branches, run=head.run)
         for name, head in sorted(found.heads.items())
     }
-    return schemas.IndexState(
+    return schemas.SearchedIndex(
         index_id=found.index.id,
         model=found.index.model,
         meaning="words" if found.query.vector is None else "model",
         degraded=page.degraded,
         chunks=found.rows,
         pending=_pending(found.awaiting),
-        as_of=None,
+        as_of=schemas.ResolvedAsOf(moment=past.moment, commits=past.commits) if past else None,
         repositories=repositories,
     )
 

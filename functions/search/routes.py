@@ -1,12 +1,14 @@
 """Search over HTTP."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
 from almanac.errors import Unavailable, Unprocessable
+from almanac.index.history import AmbiguousCommit, CommitNotIndexed
 from almanac.web.auth import MissingPrincipal, Principal, Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
@@ -16,11 +18,20 @@ from search.schemas import SearchRequest, SearchResults
 
 if TYPE_CHECKING:
     from search import service
+    from search.past import Past
 
 router = APIRouter(tags=["search"])
 
 _ERRORS = problem_responses(
-    InvalidCursor, MissingPrincipal, Unprocessable, InvalidQuery, InvalidPeriod, FilterGivenTwice, Unavailable
+    InvalidCursor,
+    MissingPrincipal,
+    Unprocessable,
+    InvalidQuery,
+    InvalidPeriod,
+    FilterGivenTwice,
+    CommitNotIndexed,
+    AmbiguousCommit,
+    Unavailable,
 )
 
 
@@ -50,7 +61,11 @@ async def _search(principal: Principal, request: SearchRequest, place: str) -> S
     now = datetime.fromtimestamp(position["now"], UTC) if position else datetime.now(UTC).replace(microsecond=0)
     after = service.position_from_json(position) if position else None
     wanted, hints = _read(request, now, place)
+    if request.as_of:
+        wanted = replace(wanted, past=await _past(principal.tenant_id, request.as_of, now, place))
     page = await searcher.search(principal.tenant_id, wanted, request.limit, after)
+    if after is None:
+        await wiring.recall().sampled(principal.tenant_id, page.found.index.id, page.hits, page.exhaustively)
     following = {**service.position_to_json(page.next), "now": int(now.timestamp())} if page.next else None
     return presenter.results(page, cursors.encode(asked, following) if following else None, hints)
 
@@ -67,3 +82,13 @@ def _read(request: SearchRequest, now: datetime, place: str) -> "tuple[service.A
         raise InvalidQuery.of(error, f"{place}.q") from None
     filters = narrowing.filters_of(request, query.filters, now, place)
     return service.Asked(query.text, query.phrases, query.without, filters, request.explain), query.hints
+
+
+async def _past(tenant_id: str, as_of: str, now: datetime, place: str) -> "Past":
+    from search import past
+
+    try:
+        return await past.resolve(wiring.table(), tenant_id, as_of, now)
+    except (CommitNotIndexed, AmbiguousCommit) as error:
+        error.field = f"{place}.as_of"
+        raise

@@ -239,7 +239,7 @@ class ResolvedAsOf(BaseModel):
     )
 
 
-class IndexState(BaseModel):
+class SearchedIndex(BaseModel):
     """The index that an answer comes from. It held everything that was acknowledged before the call."""
 
     index_id: str = Field(description="The index that serves the tenant.", examples=["local-bge-small-en-v1.5"])
@@ -256,6 +256,9 @@ class IndexState(BaseModel):
     repositories: dict[str, IndexedRepository]
 
 
+IndexState = SearchedIndex
+
+
 class SearchResults(BaseModel):
     """One page of hits, best first."""
 
@@ -265,4 +268,4 @@ class SearchResults(BaseModel):
         description="What in the query was read as text and may have been meant otherwise.",
         examples=[["`lnag:` is no field, so it was searched for as text. Did you mean `lang:`?"]],
     )
-    index: IndexState
+    index: SearchedIndex

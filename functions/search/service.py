@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from almanac.embeddings.base import Embedder
@@ -11,9 +13,10 @@ from almanac.index.filters import Filters
 from almanac.index.fusion import meaning_weight
 from almanac.index.manifest import Head, IndexInfo
 from almanac.index.reader import Found, Reader
-from almanac.index.retrieval import Hit, Position, Query
+from almanac.index.retrieval import Candidates, Hit, Position, Query, best, candidates, hits, rank, statistics
 from almanac.index.sources import SourceInfo
 from almanac.observability import emit, log
+from search.past import Past
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Codes
@@ -24,13 +27,14 @@ _EMBEDDING_SECONDS = 10
 
 @dataclass(frozen=True)
 class Asked:
-    """What is searched for. `phrases` must occur, `without` must not; both are part of no filter."""
+    """What is searched for. `phrases` must occur, `without` must not; `past` is a state to search in, None is now."""
 
     text: str
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     explain: bool = False
+    past: Past | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,25 @@ class Page:
     found: Found
     hits: list[Hit]
     next: Position | None
+    past: Past | None = None
+
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        """Where the repositories stood in the state that was searched in."""
+        return self.found.heads if self.past is None else self.past.heads
+
+    def exhaustively(self, limit: int) -> list[Hit]:
+        """Return the best hits of the very same state and query by the longest way; blocks for long."""
+        views, query = self.found.views, self.found.query
+        known = reduce(add, (statistics(view, query) for view in views))
+        several = [candidates(view, query, known, exhaustive=True) for view in views]
+        found = best(Candidates.joined(several))
+        shown: list[Hit] = []
+        for entry in rank(query, found):
+            shown += hits(views[int(found.shard[entry.place])], query, known, found, [entry], 1)
+            if len(shown) == limit:
+                break
+        return shown
 
     @property
     def degraded(self) -> str | None:
@@ -60,9 +83,10 @@ class Searcher:
         def asking(info: IndexInfo) -> Awaitable[Query]:
             return self._query(info, asked)
 
-        found = await self.reader.search(tenant_id, asking, limit + 1, after)
-        hits = found.hits[:limit]
-        return Page(found, hits, hits[-1].position if len(found.hits) > limit else None)
+        as_of = asked.past.as_of if asked.past else None
+        found = await self.reader.search(tenant_id, asking, limit + 1, after, as_of)
+        shown = found.hits[:limit]
+        return Page(found, shown, shown[-1].position if len(found.hits) > limit else None, asked.past)
 
     async def _query(self, info: IndexInfo, asked: Asked) -> Query:
         embedder = self.embedder_for(info.model)

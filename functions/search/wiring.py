@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from almanac import runtime
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
-from almanac.settings import BucketSettings, CopySettings, EmbeddingSettings, TableSettings
+from almanac.settings import BucketSettings, CopySettings, EmbeddingSettings, QualitySettings, TableSettings
 from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from almanac.index.copies import Copies
     from almanac.index.manifest import Directory
     from almanac.index.reader import Reader
+    from search.quality.recall import Recall
     from search.service import Searcher
 
 
-class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings):
+class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings):
     """What both the API and the worker read."""
 
 
@@ -101,3 +102,10 @@ def searcher() -> "Searcher":
     from search.service import Searcher
 
     return Searcher(reader(), embedder_for)
+
+
+@cache
+def recall() -> "Recall":
+    from search.quality.recall import Recall
+
+    return Recall(table(), settings().recall_sample)

@@ -7,6 +7,8 @@ from almanac.errors import RetryableError
 from almanac.events import IndexSources
 from almanac.index.manifest import Head
 from almanac.index.sources import SourceRef
+from search import wiring
+from search.quality.recall import Recall
 from tests.integration.search.world import World, blobs, run
 
 PARSER = '''class Parser:
@@ -364,3 +366,12 @@ def test_the_answer_is_as_fresh_as_the_last_acknowledged_write(world: World) -> 
 def test_messages_of_the_queue_are_what_the_worker_reads(world: World) -> None:
     event = world.send(world.message("one", "elephants"))
     assert IndexSources.model_validate_json(event.model_dump_json()) == event
+
+
+def test_first_pages_are_measured_against_an_exhaustive_search(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "recall", lambda: Recall(wiring.table(), 1.0))
+    world.index(*(world.message(f"m{number}", f"elephants number {number}") for number in range(12)))
+    cursor = world.get(q='elephants "number"').json["next_cursor"]
+    assert world.get(q='elephants "number"', cursor=cursor).status == 200
+    answer = world.stack.call("search", "GET", "/api/v1/search/quality", tenant=world.tenant)
+    assert (answer.json["queries"], answer.json["recall"]) == (1, 1.0)
