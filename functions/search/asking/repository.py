@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from almanac.aws import keys
-from almanac.aws.table import ConditionFailed, Item, Put, Table, Update
+from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update
 from almanac.clock import now
 from almanac.errors import RetryableError
 from almanac.ids import is_id, new_id
@@ -20,6 +20,7 @@ from search.asking.errors import ConversationBusy, ConversationNotFound
 LIFETIME_SECONDS = 90 * 24 * 3600
 """From the last turn on; each turn goes as long after it was said."""
 _ATTEMPTS = 12
+_DELETED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,10 @@ class Conversations:
         """Remove a conversation at once and its turns after it; turns that a failure leaves behind expire unseen."""
         key = keys.conversation(self._tenant_id, conversation_id)
         await self.get(conversation_id)
-        await self._table.batch_delete([key])
-        partition = self._table.query_all(key.pk, prefix=keys.conversation_turns())
-        await self._table.batch_delete([keys.Key(item["pk"], item["sk"]) async for item in partition])
+        await self._table.write(Delete(key))
+        turns = [keys.Key(item["pk"], item["sk"]) async for item in self._table.query_all(key.pk)]
+        for start in range(0, len(turns), _DELETED_AT_ONCE):
+            await self._table.transact([Delete(turn) for turn in turns[start : start + _DELETED_AT_ONCE]])
 
     async def list(self, limit: int, before: str | None) -> Listed:
         """Return a page, the newest first, of those older than `before`."""

@@ -1,6 +1,7 @@
 """Questions and conversations over HTTP."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Path, Response
 
 from almanac.clock import now as moment
 from almanac.errors import Unavailable, Unprocessable
+from almanac.index.history import AmbiguousCommit, CommitNotIndexed
 from almanac.scopes import Scope
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Principal, Reader
@@ -47,6 +49,8 @@ _FIELD = "body.conversation_id"
         ConversationNotFound,
         Unprocessable,
         InvalidPeriod,
+        CommitNotIndexed,
+        AmbiguousCommit,
         Unavailable,
         ConversationBusy,
     ),
@@ -67,7 +71,7 @@ async def ask(principal: Reader, body: Ask) -> Answer:
     filters = body.given()
     if turns and not filters and leans(body.question):
         filters = dict(turns[-1].filters)
-    sources = _sources(principal, body, filters)
+    sources = await _sources(principal, body, filters)
     question = await asker.resolve(body.question, said)
     made = await asker.ask(question, sources, body.limit)
     shown = presenter.answer(made, body.question, filters, body.conversation_id, None)
@@ -157,15 +161,23 @@ def _prepared() -> Any:
     return asking.asker()
 
 
-def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> "IndexSources":
+async def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> "IndexSources":
     from almanac.index.filters import Filters
-    from search import narrowing
+    from search import narrowing, past
     from search.asking.retrieval import IndexSources
     from search.service import Asked
 
     now = datetime.now(UTC).replace(microsecond=0)
-    narrowed = narrowing.filters_of(body.search(filters), Filters(), now, "body")
-    return IndexSources(wiring.searcher(), principal.tenant_id, Asked("", filters=narrowed))
+    request = body.search(filters)
+    asked = Asked("", filters=narrowing.filters_of(request, Filters(), now, "body"))
+    if request.as_of:
+        try:
+            then = await past.resolve(wiring.table(), principal.tenant_id, request.as_of, now)
+        except (CommitNotIndexed, AmbiguousCommit) as error:
+            error.field = "body.as_of"
+            raise
+        asked = replace(asked, past=then)
+    return IndexSources(wiring.searcher(), principal.tenant_id, asked)
 
 
 def _titles(turn: Turn) -> tuple[str, ...]:
