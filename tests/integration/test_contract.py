@@ -130,7 +130,7 @@ def test_every_answer_to_a_generated_request_is_as_described(stack: Stack, name:
         (b'{"' + b"k" * 100_000 + b'": 1}', "application/json"),
         (DEEP, "application/json"),
         (b"{}", "text/plain"),
-        (b"{}", "application/json; charset=no-such"),
+        (b'{"no_such_field": 1}', "application/json; charset=no-such"),
         (b"a=b", "application/x-www-form-urlencoded"),
         (b"--x\r\n", "multipart/form-data; boundary=x"),
     ],

@@ -1,24 +1,25 @@
 """Fills requests from the merged OpenAPI document: what tests that walk every route have in common."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from almanac.ids import Prefix, new_id
+from almanac.ids import new_id, new_ulid
 from infra import openapi
 from tests.integration.harness import ADMIN, Answer, Stack
 
-# Every parameter or body field that holds an id, and the kind of id.
-IDS: dict[str, Prefix] = {
-    "tenant_id": "ten",
-    "key_id": "key",
-    "project_id": "prj",
-    "project": "prj",
-    "repository_id": "rep",
-    "checkpoint_id": "chk",
-    "message_id": "msg",
-    "conversation_id": "cnv",
+# Every parameter or body field that holds an id, and what makes one up.
+IDS: dict[str, Callable[[], str]] = {
+    "tenant_id": partial(new_id, "ten"),
+    "key_id": partial(new_id, "key"),
+    "project_id": partial(new_id, "prj"),
+    "project": partial(new_id, "prj"),
+    "repository_id": partial(new_id, "rep"),
+    "checkpoint_id": partial(new_id, "chk"),
+    "message_id": partial(new_id, "msg"),
+    "conversation_id": partial(new_id, "cnv"),
+    "index_id": lambda: f"test-hash-{new_ulid()}",
 }
 # Which route makes one, where another one than the tenant itself.
 CREATORS = {
@@ -28,6 +29,7 @@ CREATORS = {
     "checkpoint_id": "POST /api/v1/checkpoints",
     "message_id": "POST /api/v1/messages",
     "conversation_id": "POST /api/v1/conversations",
+    "index_id": "POST /api/v1/search/indexes",
 }
 _ALIASES = {"project": "project_id"}
 
@@ -106,7 +108,7 @@ def routes() -> dict[str, Route]:
 
 def made_up() -> dict[str, str]:
     """Return well-formed ids of nothing."""
-    return {name: new_id(IDS[name]) for name in IDS if name not in _ALIASES}
+    return {name: make() for name, make in IDS.items() if name not in _ALIASES}
 
 
 def real(stack: Stack, tenant: str, wanted: list[str]) -> dict[str, str]:
