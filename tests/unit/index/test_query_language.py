@@ -1,6 +1,9 @@
 """The query language: text stays text, fields narrow, and what means nothing is an error that points at itself."""
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -225,3 +228,25 @@ def test_a_query_is_the_sum_of_its_parts(one: str, other: str) -> None:
     assert whole.text == f"{first.text} {second.text}"
     assert whole.phrases == first.phrases + second.phrases
     assert whole.without == first.without + second.without
+
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "search.md").read_text()
+
+
+def test_the_documented_examples_are_queries() -> None:
+    section = DOCUMENT.split("## The query")[1].split("## The answer")[0]
+    examples = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert len(examples) >= 10
+    for written in examples:
+        assert read(written).hints == ()
+    for text in re.findall(r"`([^`]+)`", section.split("**Text stays text.**")[1].split("\n\n")[0]):
+        if text != "hints":
+            assert read(text).text == text
+
+
+def test_the_documented_error_is_the_error() -> None:
+    (documented,) = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])["errors"]
+    error = refusal(documented["pointer"].partition("\n")[0])
+    assert (error.message, error.position, error.length, error.pointer) == tuple(
+        documented[name] for name in ("message", "position", "length", "pointer")
+    )
