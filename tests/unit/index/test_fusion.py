@@ -1,11 +1,13 @@
 """Which side leads: meaning where the model knows the query's language, words elsewhere."""
 
+import numpy as np
 import pytest
 
 from almanac.index.fusion import (
     FOREIGN_LANGUAGE_WEIGHT,
     FOREIGN_SCRIPT_WEIGHT,
     MEANING_WEIGHT,
+    combine,
     meaning_weight,
 )
 
@@ -37,3 +39,10 @@ def test_a_model_of_all_languages_or_of_the_querys_language_leads() -> None:
     for known in (None, frozenset({"en", "ru"})):
         assert meaning_weight("Где разбирается заголовок", known) == MEANING_WEIGHT
     assert meaning_weight("Quelle est la capitale ?", frozenset({"en", "fr"})) == MEANING_WEIGHT
+
+
+def test_a_row_without_a_vector_is_ranked_by_its_words_and_spoils_no_other() -> None:
+    words, meaning = np.array([1.0, 2.0, 0.0]), np.array([np.nan, 0.2, 0.6])
+    by_words, by_meaning = combine(words, meaning, 0.7)
+    assert by_meaning.tolist() == [0.0, 0.0, 0.7]
+    assert by_words[0] == pytest.approx(0.15)

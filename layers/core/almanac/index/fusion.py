@@ -57,7 +57,7 @@ def combine(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what words and meaning contribute to each candidate's score, which is their sum, from 0 to 1.
 
-    Without meaning (no vector for the query) words carry the whole score.
+    Without meaning (no vector for the query) words carry the whole score. A row without a vector has NaN.
     """
     if meaning is None:
         return _by_best(words), np.zeros_like(words)
@@ -70,13 +70,15 @@ def _by_best(words: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _by_closest(meaning: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not len(meaning):
-        return meaning
-    floor = np.partition(meaning, -CLOSEST)[-CLOSEST] if len(meaning) > CLOSEST else meaning.min()
-    spread = meaning.max() - floor
+    known = meaning[~np.isnan(meaning)]
+    if not len(known):
+        return np.zeros_like(meaning)
+    floor = np.partition(known, -CLOSEST)[-CLOSEST] if len(known) > CLOSEST else known.min()
+    spread = known.max() - floor
+    # A row without a vector (NaN) is as far as can be.
     if spread <= 0:
         return np.where(meaning >= floor, 1.0, 0.0)
-    normalised: NDArray[np.float64] = np.clip((meaning - floor) / spread, 0, 1)
+    normalised: NDArray[np.float64] = np.nan_to_num(np.clip((meaning - floor) / spread, 0, 1), nan=0.0)
     return normalised
 
 
