@@ -198,15 +198,29 @@ def statistics(view: View, query: Query) -> TermStatistics:
     return TermStatistics(view.rows, view.length, dict(zip(wanted, counts.tolist(), strict=True)))
 
 
-def candidates(view: View, query: Query, known: TermStatistics, *, exhaustive: bool = False) -> Candidates:
-    """Return the best `POOL` rows by words and the best by meaning, each with all equals of the last."""
+def candidates(
+    view: View,
+    query: Query,
+    known: TermStatistics,
+    *,
+    exhaustive: bool = False,
+    nearest: Sequence[Places | None] | None = None,
+) -> Candidates:
+    """Return the best `POOL` rows by words and the best by meaning, each with all equals of the last.
+
+    `nearest` gives rows of a part that were found to be near elsewhere: its vectors are then not searched, and these
+    rows are scored as exactly as all others. None for a part is to search it here.
+    """
     scopes = select(view, query.filters, query.checked)
     scored = [_Scored(scope) for scope in scopes]
     rest = _score_words(scored, known, exhaustive=exhaustive)
     has_meaning = query.vector is not None and bool(query.vector.any())
     found = []
     for number, by_words in enumerate(scored):
-        near = _Near(by_words.scope, query.vector) if has_meaning and query.vector is not None else None
+        near: _Near | _Given | None = None
+        if has_meaning and query.vector is not None:
+            given = None if nearest is None else nearest[number]
+            near = _Near(by_words.scope, query.vector) if given is None else _Given(by_words.scope, query.vector, given)
         rows = np.sort(by_words.rows) if near is None else _union(by_words.rows, near.best())
         words = by_words.scores[rows]
         for term in rest:
@@ -421,19 +435,38 @@ def _visible_postings(shown: Shown, block: Block, found: slice) -> int:
     return int(np.count_nonzero(shown.rows[block.first : block.first + BLOCK][block.rows[found]]))
 
 
-class _Near:
-    """Similarities of a scope's rows to a vector: exact cosines, from integer products."""
+class _Cosines:
+    """Exact cosines of a part's rows to a vector, from integer products; minus infinity where there is no vector."""
 
-    def __init__(self, scope: Scope, vector: NDArray[np.int8]) -> None:
-        self._part = scope.part
+    def __init__(self, part: Part, vector: NDArray[np.int8]) -> None:
+        self._part = part
         self._vector = vector.reshape(1, -1)
         self._scale = 1 / math.sqrt(int(np.square(vector, dtype=np.int64).sum()))
+
+    def of(self, rows: Places | slice) -> Floats:
+        vectors, scales = self._part.vectors[rows], self._part.scales[rows]
+        if not len(vectors):
+            return np.empty(0)
+        products = simsimd.cdist(self._vector, np.ascontiguousarray(vectors), metric="inner")
+        cosines: Floats = np.asarray(products, np.float64).reshape(-1)
+        cosines *= scales
+        cosines *= self._scale
+        if self._part.header.unembedded:
+            cosines[scales == 0] = -np.inf
+        return cosines
+
+
+class _Near:
+    """Similarities of all of a scope's rows to a vector."""
+
+    def __init__(self, scope: Scope, vector: NDArray[np.int8]) -> None:
+        cosines = _Cosines(scope.part, vector)
         self._rows: Places | None = None
         if scope.rows is not None and scope.count < _SPARSE * scope.part.rows:
             self._rows = np.flatnonzero(scope.rows)
-            self._all = self._cosines(self._part.vectors[self._rows], self._part.scales[self._rows])
+            self._all = cosines.of(self._rows)
         else:
-            self._all = self._cosines(self._part.vectors, self._part.scales)
+            self._all = cosines.of(slice(None))
             if scope.rows is not None:
                 self._all[~scope.rows] = -np.inf
 
@@ -450,16 +483,23 @@ class _Near:
         found[found == -np.inf] = np.nan
         return found
 
-    def _cosines(self, vectors: NDArray[np.int8], scales: NDArray[np.float32]) -> Floats:
-        if not len(vectors):
-            return np.empty(0)
-        products = simsimd.cdist(self._vector, np.ascontiguousarray(vectors), metric="inner")
-        cosines: Floats = np.asarray(products, np.float64).reshape(-1)
-        cosines *= scales
-        cosines *= self._scale
-        if self._part.header.unembedded:
-            cosines[scales == 0] = -np.inf
-        return cosines
+
+class _Given:
+    """Similarities of rows that somebody else found, and of whichever else are asked for; no others are looked at."""
+
+    def __init__(self, scope: Scope, vector: NDArray[np.int8], rows: Places) -> None:
+        self._cosines = _Cosines(scope.part, vector)
+        self._best = np.unique(rows)
+        if scope.rows is not None:
+            self._best = self._best[scope.rows[self._best]]
+
+    def best(self) -> Places:
+        return self._best
+
+    def at(self, rows: Places) -> Floats:
+        found = self._cosines.of(rows)
+        found[found == -np.inf] = np.nan
+        return found
 
 
 def _largest(values: Floats, count: int) -> float:
