@@ -12,7 +12,7 @@ from search.schemas import AsOf, Citation, Glob, IndexState, Language, Moment, P
 EXAMPLE_ID = "cnv_01k9zq3v7m8x2c4b6n0d1f5g7h"
 
 ConversationId = Annotated[str, Field(pattern=id_pattern("cnv"))]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 
@@ -144,7 +144,7 @@ class ConversationCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Title = Field(default="", description="What it is about.", examples=["Sessions"])
+    title: Title = Field(description="What it is about.", examples=["Sessions"])
 
 
 class Conversation(BaseModel):

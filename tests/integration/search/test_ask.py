@@ -300,7 +300,7 @@ def test_reading_keys_ask_but_change_no_conversation(world: World) -> None:
     assert call(world, "GET", f"conversations/{conversation}", scope=READ).status == 200
     for answer in (
         call(world, "POST", "ask", {"question": QUESTION, "conversation_id": conversation}, scope=READ),
-        call(world, "POST", "conversations", {}, scope=READ),
+        call(world, "POST", "conversations", {"title": "x"}, scope=READ),
         call(world, "DELETE", f"conversations/{conversation}", scope=READ),
     ):
         assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
