@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from almanac import moments
 from almanac.index.filters import Filters
+from almanac.index.query_language import language_name
 from search.errors import FilterGivenTwice, InvalidPeriod
 from search.schemas import SearchRequest
 
@@ -33,7 +34,7 @@ def _beside(request: SearchRequest, now: datetime) -> Filters:
     return Filters(
         projects=frozenset(request.project),
         kinds=frozenset(request.kind),
-        languages=frozenset(language.casefold() for language in request.language),
+        languages=frozenset(language_name(language).casefold() for language in request.language),
         paths=(request.path,) if request.path else (),
         authors=(request.author,) if request.author else (),
         since=moments.parse(request.since, now) if request.since else None,

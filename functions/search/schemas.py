@@ -74,7 +74,10 @@ class SearchRequest(BaseModel):
         examples=["src/**/*.py"],
     )
     language: list[Language] = Field(
-        default_factory=list, max_length=20, description="Only these languages; may be repeated.", examples=[["python"]]
+        default_factory=list,
+        max_length=20,
+        description="Only these languages, by name or by their files' extension; may be repeated.",
+        examples=[["python"]],
     )
     author: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = Field(
         default=None,

@@ -98,7 +98,9 @@ def reader() -> "Reader":
 @cache
 def searcher() -> "Searcher":
     # numpy and the index come with the first search, not with the import of the API.
-    from search import presenter  # noqa: F401 - loaded with the rest
+    from almanac.index import query_language  # noqa: F401 - loaded with the rest, as what follows
+    from search import narrowing, past, presenter  # noqa: F401
+    from search.quality import recall  # noqa: F401
     from search.service import Searcher
 
     return Searcher(reader(), embedder_for)

@@ -132,7 +132,13 @@ def test_filters_narrow_the_search(world: World) -> None:
         return {hit["title"] for hit in world.search("elephants", **asked)}
 
     assert titles(kind=["code"]) == {"src/a/one.py", "src/two.go"}
-    assert titles(path="*.py") == titles(path="src/**/one.py") == titles(language="Python") == {"src/a/one.py"}
+    assert (
+        titles(path="*.py")
+        == titles(path="src/**/one.py")
+        == titles(language="Python")
+        == titles(language="py")
+        == {"src/a/one.py"}
+    )
     assert titles(author="ADA@EXAMPLE") == {"src/a/one.py"}
     assert titles(since="2026-01-20") == {"src/two.go", "three"}
     assert titles(until="2026-01-20T00:00:00Z") == {"src/a/one.py"}

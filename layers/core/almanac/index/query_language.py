@@ -75,6 +75,11 @@ def quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def language_name(value: str) -> str:
+    """Return the name of a language, which may be given by its files' extension: `py`, `c++`."""
+    return language_of(f"file.{value}") or value
+
+
 @dataclass
 class _Scan:
     """Goes through a query once, from left to right, and keeps what it found."""
@@ -212,13 +217,13 @@ def _filters(scan: _Scan, now: datetime) -> Filters:
     return Filters(
         projects=frozenset(texts("project")),
         kinds=frozenset(_kind(scan, value) for value in scan.values.get("kind", [])),
-        languages=frozenset(map(_language, texts("lang"))),
+        languages=frozenset(map(language_name, texts("lang"))),
         paths=tuple(texts("path")),
         authors=tuple(texts("author")),
         since=since,
         until=until,
         without_kinds=frozenset(_kind(scan, value) for value in scan.values.get("-kind", [])),
-        without_languages=frozenset(map(_language, texts("-lang"))),
+        without_languages=frozenset(map(language_name, texts("-lang"))),
         without_paths=tuple(texts("-path")),
         without_authors=tuple(texts("-author")),
     )
@@ -251,11 +256,6 @@ def _time(scan: _Scan, name: str, now: datetime) -> datetime | None:
         return moments.parse(values[0].text, now)
     except ValueError as error:
         raise scan.error(f"This is no time: {error}.", values[0].start, values[0].end) from None
-
-
-def _language(value: str) -> str:
-    """Return the name of a language, which may be given by its files' extension: `py`, `c++`."""
-    return language_of(f"file.{value}") or value
 
 
 def _known(name: str) -> str:
