@@ -192,10 +192,17 @@ def _describe(found: Document) -> list[str]:
     log = found["log"]
     lines = [
         f"[bold]{escape(found['id'])}[/bold] ({escape(found['model'])}, {_count(found['shards'], 'shard')})",
-        f"  {found['chunks']} chunks, {found['unembedded']} of them without a vector, {found['awaiting']} awaited",
-        f"  {found['superseded']} superseded rows, {found['history']} rows of history",
-        f"  log: {_count(log['segments'], 'segment')}, {log['rows']} rows, {_size(log['bytes'])}",
     ]
+    if found["readable"]:
+        lines.append(f"  {found['chunks']} chunks, {found['unembedded']} of them without a vector")
+        lines.append(f"  {found['superseded']} superseded rows, {found['history']} rows of history")
+    else:
+        lines.append("  [red]A part of it is damaged: queries are refused until it is repaired.[/red]")
+    for part in found["lost"]:
+        way_out = "'almanac index rebuild --from sources' makes the index anew"
+        lines.append(f"  [red]lost since {part['at']}: {part['sha256']} ({escape(part['reason'])})[/red]; {way_out}")
+    lines.append(f"  {found['awaiting']} awaited")
+    lines.append(f"  log: {_count(log['segments'], 'segment')}, {log['rows']} rows, {_size(log['bytes'])}")
     for snapshot in found["snapshots"]:
         age = "" if snapshot["age_seconds"] is None else f", {snapshot['age_seconds']} s old"
         number = f"  snapshot {snapshot['shard']}: generation {snapshot['generation']}{age}"

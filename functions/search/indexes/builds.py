@@ -1,6 +1,7 @@
 """How far the filling of an index is: one item per index, written by the build, read by whoever waits."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from almanac.aws import keys
@@ -15,7 +16,8 @@ class Build:
     """A filling of an index: `total` sources are shown by the serving index, `done` of them by this one.
 
     `missing` are those it lacks, `unexpected` those that it shows and should not. `chunks` were written, `embedded` of
-    them went through the model. `ready` says that nothing was missing at `checked_at`.
+    them went through the model. `ready` says that nothing was missing at `checked_at`. `runs` are those that the
+    repositories stood at when the build began.
     """
 
     index_id: str
@@ -29,6 +31,7 @@ class Build:
     embedded: int = 0
     ready: bool = False
     checked_at: str | None = None
+    runs: Mapping[str, int] = field(default_factory=dict)
     error_code: str | None = None
     error_cause: str | None = None
     error_at: str | None = None

@@ -64,14 +64,18 @@ def facts(state: ManifestState) -> Facts:
 
 
 async def open_index(reader: Reader, tenant_id: str, state: ManifestState, index_id: str) -> Opened:
-    """Open an index; raises `IndexUnavailable` when a part cannot be read, after its repair was asked for."""
+    """Open an index; raises `IndexUnavailable` when a part cannot be read, after its repair was asked for.
+
+    What answered for the past and is lost for good is passed over.
+    """
     info = state.directory.indexes[index_id]
     snapshots = [snapshot for _, snapshot in sorted(state.snapshots.get(index_id, {}).items())]
     current = await _open(reader, tenant_id, info, [s.current for s in snapshots if s.current])
     covered = {name for part in current for name in part.header.covers}
     segments = [entry for name, entry in sorted(state.segments(index_id).items()) if name not in covered]
     parts = [*current, *await _open(reader, tenant_id, info, segments)]
-    history = await _open(reader, tenant_id, info, [ref for snapshot in snapshots for ref in snapshot.history])
+    past = [ref for snapshot in snapshots for ref in snapshot.history if ref.sha256 not in state.lost]
+    history = await _open(reader, tenant_id, info, past)
     return Opened(info, state, parts, history, await asyncio.to_thread(View, parts, facts(state)))
 
 

@@ -26,19 +26,22 @@ def index(listed: Listed) -> schemas.Index:
     )
 
 
-def status(opened: "Opened", others: list[Listed]) -> schemas.IndexStatus:
-    """Render the index that serves."""
-    state, info = opened.state, opened.info
+def status(state: manifest.ManifestState, opened: "Opened | None", others: list[Listed]) -> schemas.IndexStatus:
+    """Render the index that serves; what only its parts can tell is left out where they cannot be read."""
+    info = state.directory.serving
     log = state.segments(info.id).values()
     heads = {name: head for name, head in sorted(state.heads.items()) if name not in state.drops}
+    lost = [schemas.LostPart(sha256=each.sha256, reason=each.reason, at=each.at) for each in _lost(state, info.id)]
     return schemas.IndexStatus(
         id=info.id,
         model=info.model,
         shards=info.shards,
-        chunks=opened.view.rows,
-        unembedded=opened.view.unembedded,
-        superseded=sum(part.rows for part in opened.parts) - opened.view.rows,
-        history=sum(part.rows for part in opened.history),
+        readable=opened is not None,
+        lost=lost,
+        chunks=opened.view.rows if opened else None,
+        unembedded=opened.view.unembedded if opened else None,
+        superseded=sum(part.rows for part in opened.parts) - opened.view.rows if opened else None,
+        history=sum(part.rows for part in opened.history) if opened else None,
         awaiting=len(state.awaiting),
         log=schemas.Log(
             segments=len(log), rows=sum(entry.rows for entry in log), bytes=sum(entry.size for entry in log)
@@ -49,6 +52,10 @@ def status(opened: "Opened", others: list[Listed]) -> schemas.IndexStatus:
         },
         others=[index(listed) for listed in others],
     )
+
+
+def _lost(state: manifest.ManifestState, index_id: str) -> list[manifest.Lost]:
+    return [each for _, each in sorted(state.lost.items()) if each.index_id == index_id]
 
 
 def _build(build: Build) -> schemas.Build:

@@ -37,9 +37,9 @@ _CHANGING = (*_READING, IndexesChanged)
 async def get_search_index(principal: ReaderKey) -> IndexStatus:
     """Show the index that answers queries: its size, its log, its snapshots, what waits for it."""
     service = await _service(principal)
-    opened = await service.serving()
-    others = [listed for listed in await service.list() if listed.info.id != opened.info.id]
-    return presenter.status(opened, others)
+    state, opened = await service.serving()
+    others = [listed for listed in await service.list() if listed.info.id != state.directory.serving.id]
+    return presenter.status(state, opened, others)
 
 
 @router.post("/index/compact", status_code=202, response_model=CompactionQueued, responses=problem_responses(*_READING))

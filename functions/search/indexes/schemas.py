@@ -106,16 +106,26 @@ class Standing(BaseModel):
     run: int = Field(examples=[3])
 
 
+class LostPart(BaseModel):
+    """A part of the index whose object is missing or damaged, and that no older version of it could bring back."""
+
+    sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    reason: str = Field(examples=["missing"])
+    at: Moment
+
+
 class IndexStatus(BaseModel):
     """The index that answers queries, as it is at the moment of the call."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     model: str = Field(examples=["local:bge-small-en-v1.5"])
     shards: int = Field(examples=[1])
-    chunks: int = Field(description="Chunks that can be found.", examples=[4211])
-    unembedded: int = Field(description="Those of them that are found by their words only.", examples=[0])
-    superseded: int = Field(description="Rows that are replaced or gone, and wait for compaction.", examples=[57])
-    history: int = Field(description="Rows that only answer for the past.", examples=[310])
+    readable: bool = Field(description="False while a part is damaged: then queries are refused, and counts are null.")
+    lost: list[LostPart] = Field(description="Damaged parts that could not be repaired from their own history.")
+    chunks: int | None = Field(description="Chunks that can be found.", examples=[4211])
+    unembedded: int | None = Field(description="Those of them that are found by their words only.", examples=[0])
+    superseded: int | None = Field(description="Rows that are replaced or gone: compaction moves them.", examples=[57])
+    history: int | None = Field(description="Rows that only answer for the past.", examples=[310])
     awaiting: int = Field(description="Messages and batches that are stored and not embedded yet.", examples=[0])
     log: Log
     snapshots: list[Snapshot]

@@ -31,7 +31,7 @@ from search.indexes.errors import (
 
 if TYPE_CHECKING:
     from almanac.index.reader import Reader
-    from search.indexes.opening import Opened
+    from search.indexes.opening import Difference, Opened
 
 GRACE_SECONDS = 15 * 60
 """Longer than any query, and than any worker's invocation but the compactor's, which reads no retained index."""
@@ -59,10 +59,15 @@ class IndexService:
     async def state(self) -> ManifestState:
         return await self._manifest.read()
 
-    async def serving(self) -> "Opened":
-        """Open the index that answers queries; raises `IndexUnavailable` when it cannot be read."""
+    async def serving(self) -> "tuple[ManifestState, Opened | None]":
+        """Return the manifest, and the index that answers queries opened; None when it cannot be read."""
+        from almanac.index.reader import IndexUnavailable
+
         state = await self.state()
-        return await self._open(state, state.directory.serving.id)
+        try:
+            return state, await self._open(state, state.directory.serving.id)
+        except IndexUnavailable:
+            return state, None
 
     async def list(self) -> list[Listed]:
         """Return the tenant's indexes, the serving one first, then the newest."""
@@ -80,8 +85,8 @@ class IndexService:
         info = _known(state, index_id)
         build = await self._builds.get(index_id)
         if build is not None and build.origin == "sources" and info.state is IndexState.BUILDING:
-            compared = await self._difference(state, index_id)
-            build = build.compared(*compared)
+            found = await self._difference(state, index_id, build)
+            build = build.compared(found.total, found.missing, found.unexpected)
         return Listed(info, build)
 
     async def create(self, model: str | None, origin: Origin, shards: int | None) -> Listed:
@@ -99,7 +104,8 @@ class IndexService:
         embedder = wiring.embedder_for(model or serving.model)
         index_id = f"{embedder.slug}-{new_ulid()}"
         info = IndexInfo(index_id, embedder.model, IndexState.BUILDING, shards or serving.shards, now())
-        build = Build(index_id, origin, info.created_at)
+        runs = {name: head.run for name, head in state.heads.items()}
+        build = Build(index_id, origin, info.created_at, runs=runs)
         event: Event = self._event(BuildIndex, index_id=index_id) if origin == "index" else self._event(ResendSources)
         grown = Directory({**directory.indexes, index_id: info}, directory.version + 1)
         await self._direct(grown, self._builds.put(build), outbox.message(event))
@@ -115,9 +121,9 @@ class IndexService:
         build = await self._builds.get(index_id)
         if info.id == before.id:
             return Listed(info, build)
-        _, missing, unexpected = await self._difference(state, index_id)
-        if missing or unexpected:
-            raise IndexIncomplete(missing, unexpected)
+        found = await self._difference(state, index_id, build)
+        if found.missing or found.unexpected:
+            raise IndexIncomplete(found.missing, found.unexpected)
         served = replace(before, state=IndexState.RETAINED, served_until=now())
         serving = replace(info, state=IndexState.SERVING, served_until="")
         indexes = {**state.directory.indexes, before.id: served, index_id: serving}
@@ -145,6 +151,8 @@ class IndexService:
             *state.snapshots.get(index_id, {}).values(),
         ]
         writes = [self._manifest.remove(entry) for entry in entries]
+        lost = [each for each in state.lost.values() if each.index_id == index_id]
+        writes += [self._manifest.found(index_id, each.sha256) for each in lost]
         for start in range(0, len(writes), _REMOVED_AT_ONCE):
             await self._table.transact(writes[start : start + _REMOVED_AT_ONCE])
 
@@ -155,15 +163,22 @@ class IndexService:
             await self._table.write(outbox.message(self._event(CompactIndex, index_id=serving.id, shard=shard)))
         return serving
 
-    async def _difference(self, state: ManifestState, index_id: str) -> tuple[int, int, int]:
+    async def _difference(self, state: ManifestState, index_id: str, build: Build | None) -> "Difference":
+        """Compare an index with the serving one, or with the sources where that one cannot be read."""
         import asyncio
 
+        from almanac.index.reader import IndexUnavailable
+        from search.indexes import recovery
         from search.indexes.opening import Difference
 
-        serving = await self._open(state, state.directory.serving.id)
         other = await self._open(state, index_id)
-        found = await asyncio.to_thread(Difference.between, serving, other)
-        return found.total, found.missing, found.unexpected
+        try:
+            serving = await self._open(state, state.directory.serving.id)
+        except IndexUnavailable:
+            if build is None or build.origin != "sources":
+                raise
+            return await recovery.difference(self._table, self._tenant_id, build, other)
+        return await asyncio.to_thread(Difference.between, serving, other)
 
     async def _open(self, state: ManifestState, index_id: str) -> "Opened":
         from search.indexes.opening import open_index

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from almanac.errors import Unavailable, Unprocessable
 from almanac.ids import new_ulid
-from almanac.settings import QualitySettings
 from almanac.web.auth import Admin, InsufficientScope, MissingPrincipal, Reader
 from almanac.web.problems import problem_responses
 from search import wiring
@@ -19,11 +17,6 @@ from search.quality.report import Report
 from search.quality.schemas import Quality, QualityDay, Verification, VerifyRequest
 
 router = APIRouter(prefix="/search", tags=["search quality"])
-
-
-@cache
-def settings() -> QualitySettings:
-    return QualitySettings.load()
 
 
 @router.get("/quality", response_model=Quality, responses=problem_responses(MissingPrincipal, Unprocessable))
@@ -36,7 +29,7 @@ async def get_search_quality(
     )
     expected, found = sum(day.expected for day in measured), sum(day.found for day in measured)
     return Quality(
-        sample_rate=settings().recall_sample,
+        sample_rate=wiring.settings().recall_sample,
         queries=sum(day.queries for day in measured),
         recall=_share(found, expected),
         days=[

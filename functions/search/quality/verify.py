@@ -20,12 +20,12 @@ from almanac.aws.table import Table
 from almanac.clock import now
 from almanac.embeddings.base import Embedder
 from almanac.errors import RetryableError, TerminalError, Unavailable
-from almanac.events import RepairPart
+from almanac.index import repair
 from almanac.index.manifest import Manifest, ManifestState, PartRef, SegmentEntry
 from almanac.index.reader import Reader
 from almanac.index.sources import Kind, SourceInfo
 from almanac.index.visibility import visible_documents
-from almanac.observability import correlation_id, emit, log
+from almanac.observability import emit, log
 from almanac.text.chunking import Chunk, embedding_text
 from search.indexes.opening import Opened, open_index
 from search.quality import messages, repositories
@@ -124,9 +124,7 @@ class Verification:
         problem = "missing" if digest is None else "checksum_differs"
         self._found.differences.append(Difference(key, "part", problem, sha256, digest))
         self._found.repairs += 1
-        common = {"tenant_id": self._tenant_id, "correlation_id": correlation_id()}
-        repair = RepairPart(**common, index_id=index_id, sha256=sha256, key=key, reason=problem)
-        await self._table.write(outbox.message(repair))
+        await self._table.write(outbox.message(repair.request(self._tenant_id, index_id, sha256, problem)))
 
     def _sampled(self, opened: Opened) -> list[Shown]:
         """Choose visible documents, all equally likely."""

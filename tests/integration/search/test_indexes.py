@@ -10,9 +10,10 @@ from almanac.aws import keys
 from almanac.aws.table import Update
 from almanac.clock import iso
 from almanac.events import BuildIndex, CompactIndex, ResendSources, index_event, projects_event
-from almanac.index.manifest import Directory, IndexState, with_state
+from almanac.index.manifest import Directory, Head, IndexState, with_state
 from almanac.index.sources import SourceRef
-from tests.integration.harness import READ, WRITE, Answer, Stack
+from tests.integration.harness import READ, WRITE, Answer
+from tests.integration.projects.workspace import Workspace
 from tests.integration.search.world import SLUG, World, run, table
 
 PATH = "/api/v1/search/indexes"
@@ -337,12 +338,51 @@ def test_looking_needs_a_readers_key(world: World) -> None:
         assert call(world, "GET", path, scope=READ).status == 200
 
 
-def test_a_damaged_part_is_told_and_no_count_is_made_up(world: World, stack: Stack) -> None:
+def _damage(world: World) -> None:
+    """Lose all objects of the serving index for good."""
+    s3 = world.stack.client("s3")
+    for key in world.segments():
+        s3.delete_object(Bucket="almanac", Key=key)
+
+
+def test_a_damaged_part_is_told_and_no_count_is_made_up(world: World) -> None:
     world.index(world.code("a.py", "def alpha(): pass"))
-    (key,) = world.segments()
-    stack.client("s3").put_object(Bucket="almanac", Key=key, Body=b"something else")
-    answer = call(world, "GET", "/api/v1/search/index")
-    assert (answer.status, answer.json["code"]) == (503, "index_unavailable")
+    _damage(world)
+    found = status(world)
+    assert (found["readable"], found["chunks"], found["log"]["segments"]) == (False, None, 1)
+
+
+def test_an_index_from_the_sources_takes_over_from_one_that_is_lost(world: World) -> None:
+    workspace = Workspace(world.stack, world.tenant)
+    workspace.message(workspace.checkpoint(), "the gateway retries three times")
+    workspace.settle()
+    _damage(world)
+    index_id = str(create(world, **{"from": "sources"})["id"])
+    refused = activate(world, index_id)
+    assert (refused.json["code"], refused.json["missing"]) == ("index_incomplete", 1)
+    workspace.settle()
+    assert show(world, index_id)["build"]["ready"]
+    assert activate(world, index_id).status == 200
+    assert len(workspace.found("gateway")) == 1
+
+
+def test_an_index_from_the_sources_waits_for_every_repository(world: World) -> None:
+    world.index(world.code("a.py", "def alpha(): pass"))
+    world.write(world.manifest.head(Head(world.repository, 1, "c1")))
+    _damage(world)
+    index_id = str(create(world, **{"from": "sources"})["id"])
+    assert show(world, index_id)["build"]["missing"] == 1
+    world.index(world.code("a.py", "def alpha(): pass", version=2))
+    world.write(world.manifest.head(Head(world.repository, 2, "c1", floor=2)))
+    assert activate(world, index_id).status == 200
+    assert [hit["citation"]["path"] for hit in world.search("alpha")] == ["a.py"]
+
+
+def test_a_copy_of_an_index_that_is_lost_is_not_made(world: World) -> None:
+    world.index(world.code("a.py", "def alpha(): pass"))
+    _damage(world)
+    index_id = str(create(world)["id"])
+    assert activate(world, index_id).status == 503
 
 
 def _make_old(world: World, index_id: str) -> None:

@@ -38,6 +38,8 @@ STATUS: dict[str, Any] = {
     "id": "test-hash",
     "model": "test:hash",
     "shards": 1,
+    "readable": True,
+    "lost": [],
     "chunks": 4211,
     "unembedded": 3,
     "superseded": 57,
@@ -87,6 +89,14 @@ def test_the_state_is_shown_as_it_is_and_in_words(cli: Cli, api: FakeApi) -> Non
     text = cli.run("index", "status").stdout
     for words in ("4211 chunks", "57 superseded", "1 segment,", "generation 7", "9fceb02d0ae5", "building", "0 of 4"):
         assert words in " ".join(text.split())
+
+
+def test_a_damaged_index_says_what_to_do(cli: Cli, api: FakeApi) -> None:
+    lost = {"sha256": "9f86d081", "reason": "missing", "at": "2026-01-31T12:00:00.000Z"}
+    api.answer("GET", INDEX, {**STATUS, "readable": False, "lost": [lost], "chunks": None, "unembedded": None})
+    text = " ".join(cli.run("index", "status").stdout.split())
+    assert "queries are refused" in text
+    assert "9f86d081 (missing); 'almanac index rebuild --from sources'" in text
 
 
 def test_a_compaction_is_asked_for(cli: Cli, api: FakeApi) -> None:
