@@ -14,7 +14,7 @@ FIND_PYTHON := for name in $(PYTHON_NAMES); do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
 	&& { command -v $$name; exit 0; }; done; exit 1
 
-.PHONY: help install demo up down test check format lint types template units end-to-end bench openapi build sizes deploy pins clean
+.PHONY: help install demo up down test check format lint types template units end-to-end bench bench-search openapi build sizes deploy pins clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ format: install ## Format the code
 
 bench: install ## Run the benchmarks
 	$(BIN)/python -m bench
+
+bench-search: install ## Measure search beside its peers (an hour, most of it the first time; QUICK=1: a small corpus alone)
+	$(BIN)/python -m bench $(if $(QUICK),--quick search,search peers words quality embedding cost)
 
 openapi: install ## Write the merged OpenAPI document again
 	$(BIN)/python -m infra.openapi

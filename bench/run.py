@@ -1,7 +1,7 @@
 """Run every benchmark and write docs/benchmarks.md; fails when one missed a target or did not run.
 
-`python bench/run.py [name ...]` runs all, or those named: `webhook` is bench/webhook_bench.py.
-The sections of the others stay as they are.
+`python bench/run.py [--quick] [name ...]` runs all but `SEPARATE`, or those named: `webhook` is bench/webhook_bench.py.
+The sections of the others stay as they are. `--quick` measures less, for a glance, and writes nothing.
 """
 
 import os
@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 _SECTION = re.compile(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->\n|\Z)", re.DOTALL)
+SEPARATE = frozenset({"peers", "words"})
+"""These install other products and build their indexes: only on demand, by `make bench-search`."""
 _INTRODUCTION = """# Benchmarks
 
 Written by `make bench`; each section says how it was measured. Ratios are of figures taken in one run on one machine.
@@ -24,7 +26,21 @@ Machine: {machine}.
 
 def names() -> list[str]:
     """Return the benchmarks: those without a stack first, since the stack's own processes disturb them."""
-    order = ["import", "overhead", "webhook", "loop_watch", "embedding", "search", "freshness", "sync", "package"]
+    order = [
+        "import",
+        "overhead",
+        "webhook",
+        "loop_watch",
+        "embedding",
+        "search",
+        "peers",
+        "words",
+        "quality",
+        "cost",
+        "freshness",
+        "sync",
+        "package",
+    ]
     found = {path.stem.removesuffix("_bench") for path in (ROOT / "bench").glob("*_bench.py")}
     return [name for name in order if name in found] + sorted(found - set(order))
 
@@ -43,7 +59,10 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     from bench.report import machine
 
-    chosen = sys.argv[1:] or names()
+    quick = "--quick" in sys.argv
+    if quick:
+        os.environ["ALMANAC_BENCH_QUICK"] = "1"
+    chosen = [name for name in sys.argv[1:] if name != "--quick"] or [n for n in names() if n not in SEPARATE]
     unknown = set(chosen) - set(names())
     if unknown:
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(names())}", file=sys.stderr)
@@ -59,7 +78,8 @@ def main() -> int:
         if not held:
             missed.append(name)
     body = "".join(f"<!-- {name} -->\n{sections[name]}\n\n" for name in names() if name in sections)
-    DOCUMENT.write_text((_INTRODUCTION.format(machine=machine()) + body).rstrip() + "\n")
+    if not quick:
+        DOCUMENT.write_text((_INTRODUCTION.format(machine=machine()) + body).rstrip() + "\n")
     if missed:
         print(f"missed a target or did not run: {', '.join(missed)}", file=sys.stderr)
     return 1 if missed else 0
