@@ -1,4 +1,4 @@
-"""Queue entry of the projects slice: what the index tells, and deletes."""
+"""Queue entry of the projects slice: what the index tells and asks for, and deletes."""
 
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from almanac.events import (
     DeleteRepository,
     MessageOrigin,
     ProjectsWork,
+    ResendSources,
     SourcesFailed,
     SourcesIndexed,
     projects_event,
@@ -18,7 +19,7 @@ from almanac.settings import ProjectsQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from projects import wiring
 from projects.dependencies import Dependencies
-from projects.services import cascades, indexing
+from projects.services import cascades, indexing, resending
 
 CONCURRENCY = 4
 
@@ -38,6 +39,8 @@ async def work(message: ProjectsWork, deadline: Deadline) -> None:
         case DeleteMessage():
             blobs, tenant_id = dependencies.blobs, message.tenant_id
             await indexing.remove_version(blobs, tenant_id, message.message_id, message.version)
+        case ResendSources():
+            await resending.resend(dependencies, message, deadline)
 
 
 async def show(dependencies: Dependencies, message: SourcesIndexed | SourcesFailed) -> None:

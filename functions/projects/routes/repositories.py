@@ -27,6 +27,7 @@ from projects.schemas.repositories import (
     RepositoryList,
     RepositoryUpdate,
     SyncQueued,
+    SyncRequest,
     WebhookRotated,
 )
 from projects.services.repositories import RepositoryChanges
@@ -132,11 +133,16 @@ async def update_repository(
     "/{repository_id}/sync",
     status_code=202,
     response_model=SyncQueued,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ProjectNotFound, RepositoryNotFound, Busy),
+    responses=problem_responses(
+        MissingPrincipal, InsufficientScope, ProjectNotFound, RepositoryNotFound, Unprocessable, Busy
+    ),
 )
-async def sync_repository(principal: Editor, project_id: str, repository_id: str) -> SyncQueued:
-    """Bring a repository up to date."""
-    await wiring.repositories(principal).request_sync(project_id, repository_id)
+async def sync_repository(
+    principal: Editor, project_id: str, repository_id: str, body: SyncRequest | None = None
+) -> SyncQueued:
+    """Bring a repository up to date, or with `full` write all of it to the index again."""
+    full = body is not None and body.full
+    await wiring.repositories(principal).request_sync(project_id, repository_id, full=full)
     return SyncQueued()
 
 

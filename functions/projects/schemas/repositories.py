@@ -162,6 +162,17 @@ class RepositoryList(BaseModel):
     next_cursor: NextCursor
 
 
+class SyncRequest(Request):
+    """How to sync. The body may be left out."""
+
+    full: bool = Field(
+        default=False,
+        description="Write everything to the index again, not only what differs. What is unchanged is not embedded "
+        "again, and stays searchable meanwhile.",
+        examples=[True],
+    )
+
+
 class SyncQueued(BaseModel):
     """A sync will begin in a moment; the repository's `state` tells how it goes."""
 

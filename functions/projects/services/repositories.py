@@ -143,10 +143,13 @@ class RepositoryService:
         await self._store.update(old, version, changed, self._sync(repository_id, "requested"))
         return await self._store.get(project_id, repository_id)
 
-    async def request_sync(self, project_id: str, repository_id: str) -> None:
-        """Queue a sync; raises `ProjectNotFound` or `RepositoryNotFound`."""
+    async def request_sync(self, project_id: str, repository_id: str, *, full: bool = False) -> None:
+        """Queue a sync, a `full` one of everything again; raises `ProjectNotFound` or `RepositoryNotFound`."""
         await self.get(project_id, repository_id)
-        await self._store.request_sync(repository_id, self._sync(repository_id, "requested"))
+        if full:
+            await self._store.request_rebuild(repository_id, self._sync(repository_id, "rebuild"))
+        else:
+            await self._store.request_sync(repository_id, self._sync(repository_id, "requested"))
 
     async def rotate_secret(self, project_id: str, repository_id: str) -> Rotated:
         """Make a new webhook secret; raises `ProjectNotFound` or `RepositoryNotFound`."""

@@ -28,6 +28,7 @@ from projects.stores.base import (
 )
 from projects.stores.projects import still_active
 
+_ATTEMPTS = 5
 _DELETE_CHECK_SECONDS = 1800
 """When the reconciler looks whether a delete came to its end."""
 
@@ -116,6 +117,26 @@ class RepositoryStore(Store):
             await self._commit({"repository": wanted, "outbox": outbox.message(then)})
         except Refused:
             raise RepositoryNotFound from None
+
+    async def request_rebuild(self, repository_id: str, then: SyncRepository) -> None:
+        """Have the next run to begin send everything again; asked for again before then, it is one run.
+
+        Raises `RepositoryNotFound`, or `Busy` when runs keep beginning.
+        """
+        for _ in range(_ATTEMPTS):
+            item = await self._table.get(self._key(repository_id)) if is_id(repository_id, "rep") else None
+            if item is None or not is_active(item):
+                raise RepositoryNotFound
+            wanted = Update(
+                self._key(repository_id),
+                set={"rebuild_from": item["run"] + 1},
+                add={"wanted": 1},
+                condition=f"{ACTIVE} AND #run = :run",
+                values={**DELETING, ":run": item["run"]},
+            )
+            with suppress(Refused):
+                return await self._commit({"repository": wanted, "outbox": outbox.message(then)})
+        raise Busy
 
     async def rotate_secret(self, repository_id: str, cipher: bytes, old_valid_until: int) -> None:
         """Put a new secret before the current one, which stays valid a while; raises `RepositoryNotFound` or `Busy`."""

@@ -215,7 +215,7 @@ class _Ending:
                 "last_synced_at": max(iso(now), repository.last_synced_at or ""),
             }
             head = {"head": run.heads[run.main], "main": run.main} if run.main in run.heads else {}
-            changes |= head
+            changes |= head | ({"floor": run.run} if run.full else {})
             removed = [] if head else ["head", "main"]
         else:
             removed = []
@@ -234,7 +234,8 @@ class _Ending:
     def _shown(self, repository: Repository, run: Run, now: float) -> list[Write]:
         """Return the writes that tell the index where the repository stands, from now on and for ever as of now."""
         commit = run.heads.get(run.main) if run.main else None
-        head = Head(repository.id, run.run, commit, run.main if commit else None, run.heads)
+        branch, floor = run.main if commit else None, run.run if run.full else repository.floor
+        head = Head(repository.id, run.run, commit, branch, run.heads, floor)
         # Clocks differ: of two runs, the later one must not have completed earlier.
         at = max(iso(now), repository.last_synced_at or "")
         manifest, history = self._dependencies.manifest(self._tenant_id), HeadHistory(self._table, self._tenant_id)

@@ -76,7 +76,7 @@ class Fetcher:
         try:
             target, name = await self._patiently(lambda: self._receive(credentials, objects))
             # Nothing incomplete is stored: it would count as known from then on.
-            await asyncio.to_thread(require_whole, objects, self._repository.heads, target.heads)
+            await asyncio.to_thread(require_whole, objects, self._known_whole, target.heads)
             if name is not None:
                 await self._hold()
                 await packs.save(name)
@@ -85,6 +85,23 @@ class Fetcher:
             objects.close()
             raise
         return target, objects
+
+    async def stored(self, failure: failures.SyncFailed) -> tuple[Target, Objects]:
+        """Return what was brought in last, when the remote does not give it again: that is why; raises `SyncFailed`."""
+        heads, main = self._repository.heads, self._repository.main
+        objects = await self.packs.open()
+        try:
+            if not heads or not all(objects.has_commit(head) for head in heads.values()):
+                raise failure
+            await asyncio.to_thread(require_whole, objects, {}, heads)
+        except BaseException:
+            objects.close()
+            raise
+        return Target(heads, main, failure), objects
+
+    @property
+    def _known_whole(self) -> dict[str, str]:
+        return {} if self._repository.wants_rebuild else self._repository.heads
 
     def _receive(self, credentials: Credentials | None, objects: Objects) -> tuple[Target, str | None]:
         client = self._client(credentials, self._tuning.fetch)

@@ -39,12 +39,21 @@ class Repository(RepositoryRecord):
     `main` is the branch that `head` is of. `unindexed` are sources of the completed state that failed: the next run
     tries them again. `check_seconds` is the pause before the next check, which grows while nothing happens. `starts`
     counts the workers since the last one that ended as it should: those in between were killed.
+
+    The run numbered `rebuild_from`, or the first after it to complete, sends everything again, as if the index held
+    nothing; it makes itself the `floor`: what earlier runs sent is not shown from then on.
     """
 
     main: str | None = None
     unindexed: list[str] = Field(default_factory=list)
     check_seconds: int = 0
     starts: int = 0
+    rebuild_from: int = 0
+    floor: int = 0
+
+    @property
+    def wants_rebuild(self) -> bool:
+        return self.rebuild_from > self.floor
 
 
 class Run(SyncRun):
@@ -52,7 +61,8 @@ class Run(SyncRun):
 
     `seen` is how many requests there were when it began: its end serves them.
     `failures` counts the entries of `failed`. `broken` says that the index may not hold the target when all batches
-    are done. `missing` is why the target has no branches.
+    are done. `missing` is why the target has no branches, or only those that were there before. `full` says that it
+    sends all of its target, and counts it.
     """
 
     owner: str | None = None
@@ -67,6 +77,7 @@ class Run(SyncRun):
     failures: int = 0
     failed: list[FailedSource] = Field(default_factory=list)
     broken: SyncError | None = None
+    full: bool = False
     done: bool = False
     nudges: int = 0
     progress_at: int = 0
@@ -135,7 +146,7 @@ def error_of(failure: SyncFailed, now: float) -> SyncError:
 
 def counts_after(repository: Repository, run: Run, unindexed: int) -> SyncCounts:
     """Return the counts of the target. `chunks` counts what was written over time, not what is left of it."""
-    old = repository.counts
+    old = SyncCounts(chunks=repository.counts.chunks) if run.full else repository.counts
     skipped = {
         reason: old.skipped.get(reason, 0) + run.skipped.get(reason, 0) for reason in {*old.skipped, *run.skipped}
     }

@@ -19,7 +19,7 @@ from projects.sync.emit import Emission, Step
 from projects.sync.fetch import Fetcher
 from projects.sync.objects import Objects
 from projects.sync.packs import forget
-from projects.sync.records import STALE_SECONDS, Repository, Run, error_of
+from projects.sync.records import STALE_SECONDS, Repository, Run, counts_after, error_of
 from projects.sync.remote import Target
 from projects.sync.sources import Origin
 from projects.sync.state import LEASE_SECONDS, Gone, LeaseLost, SyncStore
@@ -33,7 +33,8 @@ _NUDGED_BATCHES = 80
 _ROUNDS = 5
 _COUNTED_HERE = {"push", "reconcile"}
 """Requests of these reasons are counted by the worker; the API counts its own when it queues them."""
-_RETRIED = {"requested", "reconcile"}
+_RETRIED = {"requested", "reconcile", "rebuild"}
+_BY_PEOPLE = {"requested", "rebuild"}
 
 
 async def sync(dependencies: SyncDependencies, message: SyncRepository, deadline: Deadline) -> None:
@@ -120,7 +121,7 @@ class _Sync:
 
     async def work(self, repository: Repository) -> None:
         """Go on with the run that is open, else look for something new until nothing is. Gives the lease back."""
-        if repository.starts > MAX_STARTS and self._message.reason != "requested":
+        if repository.starts > MAX_STARTS and self._message.reason not in _BY_PEOPLE:
             failure = error_of(failures.unfinished(repository.starts - 1), self._dependencies.clock())
             if await self._store.settle(repository, failure, quiet=True):
                 return None
@@ -168,9 +169,10 @@ class _Sync:
             await self._store.mark(RepositoryState.SYNCING)
             target, objects = await fetcher.fetch()
         except failures.SyncFailed as failure:
-            log("warning", "sync failed", repository_id=repository.id, code=failure.code)
-            emit({"SyncFailures": (1, "Count")}, code=failure.code)
-            return await self._store.settle(repository, error_of(failure, self._dependencies.clock()), quiet=True)
+            try:
+                target, objects = await self._recovered(fetcher, repository, failure)
+            except failures.SyncFailed:
+                return await self._store.settle(repository, error_of(failure, self._dependencies.clock()), quiet=True)
         try:
             run = await self._store.start(repository, _bounded(repository, target))
         except BaseException:
@@ -179,8 +181,18 @@ class _Sync:
         await self._emit(repository, run, objects)
         return True
 
+    async def _recovered(
+        self, fetcher: Fetcher, repository: Repository, failure: failures.SyncFailed
+    ) -> tuple[Target, Objects]:
+        """Return what a rebuild can do without the remote; raises `SyncFailed` where there is nothing."""
+        log("warning", "sync failed", repository_id=repository.id, code=failure.code)
+        emit({"SyncFailures": (1, "Count")}, code=failure.code)
+        if not repository.wants_rebuild:
+            raise failure
+        return await fetcher.stored(failure)
+
     def _is_new(self, repository: Repository, target: Target) -> bool:
-        if target.heads != repository.heads or repository.attempted:
+        if target.heads != repository.heads or repository.attempted or repository.wants_rebuild:
             return True
         retried = self._message.reason in _RETRIED or repository.state is RepositoryState.FAILED
         return retried and bool(repository.unindexed)
@@ -191,7 +203,7 @@ class _Sync:
             objects,
             self._origin(repository, run),
             _states(repository, run),
-            forced=frozenset(repository.unindexed),
+            forced=frozenset() if run.full else frozenset(repository.unindexed),
             cursor=run.position,
             limits=self._tuning.step,
         )
@@ -210,7 +222,7 @@ class _Sync:
                 log("info", "continues in the next message", repository_id=repository.id, run=run.run)
                 await self._store.hand_over(run)
                 return
-            gitlinks = repository.counts.skipped.get("submodule", 0) + run.skipped.get("submodule", 0)
+            gitlinks = counts_after(repository, run, 0).skipped.get("submodule", 0)
             submodules = await asyncio.to_thread(emission.submodules, MAX_SUBMODULES) if gitlinks > 0 else []
         finally:
             if ahead is not None:
@@ -244,7 +256,12 @@ class _Sync:
 
 
 def _states(repository: Repository, run: Run) -> list[dict[str, str]]:
-    """Return the states that the index may hold a mixture of, the completed one first."""
+    """Return the states that the index may hold a mixture of, the completed one first.
+
+    A full run's floor hides whatever it holds: for it, that is nothing.
+    """
+    if run.full:
+        return [{}]
     states = [repository.heads]
     for attempt in repository.attempted:
         if attempt.run != run.run and attempt.heads not in states:

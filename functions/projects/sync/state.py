@@ -171,6 +171,7 @@ class SyncStore:
             seen=repository.wanted,
             started_at=iso(now),
             progress_at=int(now),
+            full=repository.wants_rebuild,
         )
         others = [attempt for attempt in repository.attempted if attempt.heads != target.heads]
         attempted = [*others, Attempt(run=number, heads=target.heads)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from almanac.index.manifest import Manifest
 from infra.local.git_server import GitServer
 from projects.sync import completion
 from tests.support.remotes import Remote
@@ -99,6 +100,7 @@ on_the_way = st.one_of(
     st.tuples(st.just("poison"), st.booleans()),
     st.tuples(st.just("wait")),
     st.tuples(st.just("wipe")),
+    st.tuples(st.just("rebuild")),
 )
 rounds = st.tuples(
     st.lists(on_the_remote, min_size=1, max_size=3),
@@ -140,6 +142,7 @@ def test_an_incremental_index_equals_a_fresh_one(
                     happen(world, tenant, repository, step)
             world.poison = set()
             world.settle(tenant, repository)
+            assert world.run(Manifest(world.table, tenant).read()).awaiting == {}
             other, twin = world.connect(host.url(name), branch=branch, pattern=pattern)
             world.settle(other, twin)
             assert rows(world, tenant) == rows(world, other)
@@ -184,11 +187,20 @@ def happen(world: World, tenant: str, repository: str, step: Step) -> None:
             world.queue.append(world.queue[place % waiting])
         case ("lose", place) if waiting:
             del world.queue[place % waiting]
+        case _:
+            disturb(world, tenant, repository, step)
+
+
+def disturb(world: World, tenant: str, repository: str, step: Step) -> None:
+    """Do a step that needs no message on its way."""
+    match step:
         case ("poison", poisonous):
             world.poison = {"beta"} if poisonous else set()
         case ("wait",):
             world.seconds += 1_000
             world.push(tenant, repository, "reconcile")
+        case ("rebuild",):
+            world.rebuild(tenant, repository)
         case ("wipe",):
             world.new_environment()
 

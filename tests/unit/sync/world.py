@@ -23,6 +23,7 @@ from almanac.index.manifest import Directory
 from almanac.index.sources import SourceBatch
 from almanac.worker.batch import Deadline
 from projects.model import RepositoryRecord, remote_key
+from projects.stores.repositories import RepositoryStore
 from projects.sync import completion, run
 from projects.sync.dependencies import SyncDependencies, Tuning
 from projects.sync.emit import StepLimits
@@ -87,6 +88,11 @@ class World:
         """Queue what a delivery, or the reconciler, queues."""
         message = {"tenant_id": tenant, "correlation_id": "test", "repository_id": repository, "reason": reason}
         self.queue.append(SyncRepository.model_validate(message))
+
+    def rebuild(self, tenant: str, repository: str) -> None:
+        """Ask for everything again, as a person or a repair does."""
+        message = SyncRepository(tenant_id=tenant, correlation_id="test", repository_id=repository, reason="rebuild")
+        self.run(RepositoryStore(self.dependencies, tenant).request_rebuild(repository, message))
 
     def relay(self) -> None:
         """Move the outbox to the queue."""
@@ -165,7 +171,8 @@ class World:
             self.push(tenant, repository, "reconcile")
             self.drain()
             item = self.item(tenant, repository)
-            if not item["attempted"] and not item.get("unindexed") and item["wanted"] == item["served"]:
+            is_served = item["wanted"] == item["served"] and item.get("rebuild_from", 0) <= item.get("floor", 0)
+            if not item["attempted"] and not item.get("unindexed") and is_served:
                 return
         raise AssertionError(f"the repository does not come to rest: {item}")
 
