@@ -39,7 +39,7 @@ _KNOWN = 4096
 _KNOWS = 0.5
 """The share of meaning in a search that tells a language which the model knows from one that it does not."""
 _EMBEDDING_SECONDS = 8
-_WORTH = {Form.SENTENCE: 1.0, Form.SIGNATURE: 0.9, Form.LINE: 0.85}
+_WORTH = {Form.SENTENCE: 1.0, Form.SIGNATURE: 0.85, Form.LINE: 0.75}
 
 # About nothing that a project is about, in many ways: what is no nearer than these is not near.
 _ELSEWHERE = (

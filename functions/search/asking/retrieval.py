@@ -1,9 +1,12 @@
 """Passages from the tenant's index, through the search that everybody uses."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from almanac.index.manifest import IndexInfo
+from almanac.index.retrieval import Query
 from search import presenter
 from search.asking.passages import Passage, PassageKey, Retrieved
 from search.service import Asked, Page, Searcher
@@ -40,13 +43,20 @@ class IndexSources:
         return Retrieved(passages, page.found.index.model, results.index)
 
     async def again(self, passages: Sequence[Passage]) -> Mapping[PassageKey, Passage]:
-        # Any search brings the reader up to the manifest as it stands now; the rows are then read, not searched for.
-        page = await self._page(" ".join(passages[0].text.split()[:3]) if passages else "-", 1)
-        texts = ((passage, _text(page.found.views, passage)) for passage in passages)
+        past = self.asked.past
+        # A search for nothing brings the reader up to the manifest as it stands now; the rows are then just read.
+        found = await self.searcher.reader.search(
+            self.tenant_id, _nothing, 1, as_of=past.as_of if past is not None else None
+        )
+        texts = await asyncio.to_thread(lambda: [(passage, _text(found.views, passage)) for passage in passages])
         return {passage.key: replace(passage, text=text) for passage, text in texts if text is not None}
 
     async def _page(self, question: str, limit: int) -> Page:
         return await self.searcher.search(self.tenant_id, replace(self.asked, text=question), limit)
+
+
+async def _nothing(_: IndexInfo) -> Query:
+    return Query("", None, 0.0)
 
 
 def _text(views: "Sequence[View]", passage: Passage) -> str | None:
