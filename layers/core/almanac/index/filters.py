@@ -32,8 +32,6 @@ class Filters:
     without_languages: frozenset[str] = frozenset()
     without_paths: tuple[str, ...] = ()
     without_authors: tuple[str, ...] = ()
-    path: str | None = None
-    author: str | None = None
 
 
 def microseconds(moment: datetime) -> int:

@@ -182,9 +182,6 @@ def _visible(parts: Sequence[Part], facts: Facts) -> list[Mask | None]:
     unique = [place for place, part in enumerate(parts) if part.header.unique]
     base = max(unique, key=lambda place: (parts[place].documents, -place), default=-1)
     claims = _best(_claims([(n, part, masks[n]) for n, part in enumerate(parts) if n != base]))
-    for number, part in enumerate(parts):
-        if number != base:
-            masks[number] = np.zeros(part.documents, np.bool_)
     graves = [_graves_of(part.graves(), part, facts.as_of) for part in parts]
     stands = np.ones(len(claims.version), np.bool_)
     for grave in graves:
@@ -194,11 +191,10 @@ def _visible(parts: Sequence[Part], facts: Facts) -> list[Mask | None]:
         # What was merged has settled its own graves already; there may be many.
         others = [grave for number, grave in enumerate(graves) if number != base or not parts[base].covers]
         masks[base] = _settle(parts[base], masks[base], claims, stands, others)
-    for number in range(len(parts)):
+    for number, part in enumerate(parts):
         if number != base:
-            mask = masks[number]
-            assert mask is not None
-            mask[claims.place[stands & (claims.part == number)]] = True
+            shows = masks[number] = np.zeros(part.documents, np.bool_)
+            shows[claims.place[stands & (claims.part == number)]] = True
     return [None if mask is None or mask.all() else mask for mask in masks]
 
 
