@@ -171,6 +171,34 @@ def test_a_superseded_version_is_copied_since_it_answers_for_the_past(world: Wor
     assert (status(world)["chunks"], status(world)["superseded"]) == (1, 1)
 
 
+def test_a_compacted_index_is_copied_with_its_history(world: World) -> None:
+    world.index(world.code("a.py", "def alpha(): pass"), world.code("b.py", "def beta(): pass"))
+    world.index(world.code("a.py", "def alpha(): return 1", version=2))
+    call(world, "POST", "/api/v1/search/index/compact")
+    world.stack.relay()
+    while world.stack.deliver("Index", milliseconds=900_000):
+        pass
+    before = status(world)
+    assert (before["log"]["segments"], before["snapshots"][0]["generation"], before["history"]) == (0, 1, 1)
+    index_id = built(world, model=OTHER_MODEL)
+    assert show(world, index_id)["build"]["chunks"] == 3
+    assert activate(world, index_id).status == 200
+    after = status(world)
+    assert (after["chunks"], after["superseded"] + after["history"]) == (2, 1)
+    assert {hit["citation"]["path"] for hit in world.search("def")} == {"a.py", "b.py"}
+
+
+def test_a_build_asks_for_the_compaction_of_what_it_wrote(world: World) -> None:
+    world.index(world.code("a.py", "def alpha(): pass"))
+    index_id = built(world, model=OTHER_MODEL)
+    world.stack.relay()
+    while world.stack.deliver("Index", milliseconds=900_000):
+        pass
+    assert run(world.manifest.read()).segments(index_id) == {}
+    assert activate(world, index_id).status == 200
+    assert [hit["citation"]["path"] for hit in world.search("alpha")] == ["a.py"]
+
+
 def test_a_build_message_that_comes_twice_copies_nothing_twice(world: World) -> None:
     world.index(world.code("a.py", "def alpha(): pass"))
     index_id = built(world, model=OTHER_MODEL)

@@ -9,6 +9,7 @@ from almanac.aws import keys
 from almanac.aws.table import Put, Update, dynamo
 from almanac.events import RepairPart, index_event
 from almanac.index.manifest import Head
+from search import wiring
 from search.quality.recall import Recall
 from tests.integration.harness import READ, WRITE, Answer, Stack
 from tests.integration.projects.workspace import Workspace
@@ -255,6 +256,22 @@ def test_verifying_needs_an_admins_key_and_looking_a_readers(world: World) -> No
 def test_verification_stays_within_the_tenant(world: World, neighbour: World, message: str) -> None:
     assert verify(neighbour)["checked"].get("messages", 0) == 0
     assert quality(world)["verification"] is None
+
+
+def test_live_searches_are_measured_by_their_first_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "recall", lambda: Recall(table(), rate=1.0))
+    world.index(*(world.code(f"{n}.py", f"def number{n}(): return 'words'") for n in range(15)))
+    assert len(world.search("number words")) == 10
+    page = world.get(q="number words", limit=2)
+    world.get(q="number words", limit=2, cursor=page.json["next_cursor"])
+    found = quality(world)
+    assert (found["queries"], found["recall"]) == (2, 1.0)
+
+
+def test_a_search_that_finds_nothing_is_not_measured(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "recall", lambda: Recall(table(), rate=1.0))
+    assert world.search("nothing") == []
+    assert quality(world)["queries"] == 0
 
 
 class _Hit:
