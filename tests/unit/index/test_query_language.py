@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from almanac.index.filters import Filters
@@ -192,6 +192,7 @@ def test_the_pointer_stands_under_the_part_at_fault() -> None:
     assert query[carets.index("^") : len(carets)] == "poem"
 
 
+@settings(max_examples=300, deadline=None)
 @given(queries)
 @example('"' * 1000)
 @example("-" * 1000)
@@ -212,6 +213,7 @@ def test_any_string_is_a_query_or_an_error_with_a_place_in_it(text: str) -> None
         assert all(map(whole_words, (*found.phrases, *found.without)))
 
 
+@settings(deadline=None)
 @given(st.text().filter(whole_words))
 def test_quoted_text_is_one_phrase_and_never_anything_else(text: str) -> None:
     assert read(quote(text)) == ParsedQuery(text, (text,))
@@ -219,6 +221,7 @@ def test_quoted_text_is_one_phrase_and_never_anything_else(text: str) -> None:
     assert read(f"x author:{quote(text)}").filters == Filters(authors=(text.strip(),))
 
 
+@settings(deadline=None)
 @given(queries, queries)
 def test_a_query_is_the_sum_of_its_parts(one: str, other: str) -> None:
     try:
