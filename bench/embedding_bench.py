@@ -23,7 +23,8 @@ MODEL_DIR = ROOT / ".local" / "model"
 FILES = ("argparse", "typing", "ast", "asyncio/tasks", "json/decoder", "http/client", "pathlib", "zipfile")
 ROUNDS = 6
 CHUNKS_PER_ROUND = 24
-TARGET = 1.1
+TARGET = 0.95
+TARGET_TWO_CORES = 1.8
 
 
 class NoCache:
@@ -83,6 +84,22 @@ def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], li
     return theirs, ours
 
 
+def on_two(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float]]:
+    """Return seconds per round with all texts in one call, and in two calls at once, which is how two cores are used."""
+
+    async def both(part: Sequence[str]) -> None:
+        middle = len(part) // 2
+        await asyncio.gather(model.embed_documents(part[:middle]), model.embed_documents(part[middle:]))
+
+    one, two = [], []
+    for start in range(0, ROUNDS * CHUNKS_PER_ROUND, CHUNKS_PER_ROUND):
+        part = sorted(texts[start : start + CHUNKS_PER_ROUND], key=len)
+        mixed = part[::2] + part[1::2]
+        one.append(seconds(lambda part=mixed: asyncio.run(model.embed_documents(part))))  # type: ignore[misc]
+        two.append(seconds(lambda part=mixed: asyncio.run(both(part))))  # type: ignore[misc]
+    return one, two
+
+
 def main() -> None:
     subprocess.run([sys.executable, ROOT / "layers" / "model" / "fetch_model.py", MODEL_DIR], check=True, stdout=2)
     text = corpus()
@@ -93,17 +110,19 @@ def main() -> None:
     texts = list(dict.fromkeys(embedding_text(part) for part in chunks))[: ROUNDS * CHUNKS_PER_ROUND]
     progress(f"embedding: {len(texts)} chunks, twice")
     theirs, ours = compare(texts, model)
-    ratio = sum(ours) / sum(theirs)
+    ratio = sum(theirs) / sum(ours)
+    one, two = on_two(texts, model)
     query = [seconds(lambda: asyncio.run(model.embed_query("where is the header parsed"))) for _ in range(30)]
     report = Report(
         "Embedding",
         f"{len(texts)} chunks of the Python standard library (mean {sum(map(len, texts)) // len(texts)} characters), "
         f"one thread, {ROUNDS} rounds in turn: a bare onnxruntime loop, and ours with hashing, cache calls and "
-        f"quantising. Chunking and words: {megabytes:.1f} MB of the same library.",
+        f"quantising; then one call and two calls at once. Chunking and words: {megabytes:.1f} MB of the same library.",
         ["step", "figure"],
     )
     report.row("bare onnxruntime loop", f"{len(texts) / sum(theirs):.1f} chunks/s")
     report.row("Almanac, from text to int8 code", f"{len(texts) / sum(ours):.1f} chunks/s")
+    report.row("one call, then two calls at once", f"{len(texts) / sum(one):.1f}, {len(texts) / sum(two):.1f} chunks/s")
     report.row("a query's vector", f"{median(query) * 1000:.1f} ms p50")
     report.row("loading the model, SHA-256 verified, imports included", f"{load * 1000:.0f} ms")
     for name, work in (
@@ -112,7 +131,9 @@ def main() -> None:
         ("words with places", analyze),
     ):
         report.row(name, f"{megabytes / min(seconds(lambda work=work: work(text)) for _ in range(3)):.1f} MB/s")  # type: ignore[misc]
-    report.target(f"at most {TARGET}x the bare loop's time", f"{ratio:.2f}x", ratio <= TARGET)
+    report.target(f"at least {TARGET}x of the bare loop, one core", f"{ratio:.2f}x", ratio >= TARGET)
+    gain = sum(one) / sum(two)
+    report.target(f"at least {TARGET_TWO_CORES}x of one core on two", f"{gain:.2f}x", gain >= TARGET_TWO_CORES)
     report.finish()
 
 

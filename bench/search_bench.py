@@ -102,7 +102,8 @@ def main() -> None:
     sizes = tuple(map(int, sys.argv[1:])) or ((SIZES[0],) if quick else SIZES)
     folder, real = prepare(sizes)
     figures = {rows: measure(folder, rows) for rows in sizes}
-    keep("search", {str(rows): each for rows, each in figures.items()})
+    if not quick:
+        keep("search", {str(rows): each for rows, each in figures.items()})
     report = Report("Search engine", _method(folder, real, figures), ["", *(f"{rows:,} chunks" for rows in sizes)])
     for label, cell in _ROWS:
         report.row(label, *(cell(figures[rows]) for rows in sizes))
