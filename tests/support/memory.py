@@ -4,8 +4,13 @@ Speaks the part of the AWS clients that `almanac.aws` uses, in their typed form.
 code to a store that is not ours.
 """
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,22 +33,56 @@ class RefusedWrite(Exception):
         self.response = {"Error": {"Code": code}, **response}
 
 
-class MemoryStore(Clients):
-    """One table and one bucket. `kill_at` calls from now the process dies, before or after the call's effect.
+@dataclass(frozen=True)
+class _Version:
+    """A version of an object; `body` is None for the mark of a deletion."""
 
-    `on_call`, when set, is called before each.
+    id: str
+    body: bytes | None
+    written_at: float
+
+
+class MemoryStore(Clients):
+    """One table and one bucket, which keeps versions. `kill_at` calls from now the process dies, before or after the
+    call's effect.
+
+    `on_call`, when set, is called before each. `pauses`, when set, tells how often others come first before a call;
+    `page_size` is how many items a page of a query has.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[tuple[str, str], Typed] = {}
-        self.objects: dict[str, bytes] = {}
+        self.versions: dict[str, list[_Version]] = {}
+        self.clock: Callable[[], float] = time.time
+        self.pauses: Callable[[], int] | None = None
+        self.page_size: int | None = None
+        self._ids = count(1)
         self.kill_at: int | None = None
         self.kill_after_effect = False
         self.dead = False
         self.on_call: Callable[[], None] | None = None
 
+    @property
+    def objects(self) -> dict[str, bytes]:
+        """The newest version of each object that is not deleted."""
+        newest = {key: versions[-1].body for key, versions in self.versions.items() if versions}
+        return {key: body for key, body in newest.items() if body is not None}
+
+    def put(self, key: str, body: bytes | None) -> None:
+        """Add a version of an object; None marks it as deleted."""
+        self.versions.setdefault(key, []).append(_Version(f"v{next(self._ids)}", body, self.clock()))
+
+    def delete(self, key: str, version_id: str | None) -> None:
+        if version_id is None:
+            self.put(key, None)
+        else:
+            self.versions[key] = [each for each in self.versions.get(key, []) if each.id != version_id]
+
     async def get(self, service: str) -> Any:
+        if self.pauses is not None:
+            for _ in range(self.pauses()):
+                await asyncio.sleep(0)
         return {"dynamodb": _Dynamo, "s3": _S3}[service](self)
 
     def call(self, effect: Callable[[], Any]) -> Any:
@@ -137,7 +176,13 @@ class _Dynamo:
             )
 
         items = self._store.call(effect)
-        return {"Items": [dict(item) for item in items[: arguments.get("Limit")]]}
+        if after := arguments.get("ExclusiveStartKey"):
+            items = [item for item in items if item["sk"]["S"] > after["sk"]["S"]]
+        size = self._store.page_size if arguments.get("Limit") is None else arguments["Limit"]
+        page: Typed = {"Items": [dict(item) for item in items[:size]]}
+        if size is not None and len(items) > size and arguments.get("Limit") is None:
+            page["LastEvaluatedKey"] = {name: items[size - 1][name] for name in ("pk", "sk")}
+        return page
 
     async def batch_get_item(self, *, RequestItems: Typed) -> Typed:  # noqa: N803
         ((table, request),) = RequestItems.items()
@@ -165,31 +210,74 @@ class _S3:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def get_object(self, *, Key: str, **_: Any) -> Typed:  # noqa: N803
-        body = self._store.call(lambda: self._store.objects.get(Key))
+    async def get_object(self, *, Key: str, **options: str) -> Typed:  # noqa: N803
+        version_id = options.get("VersionId")
+
+        def effect() -> bytes | None:
+            if version_id is None:
+                versions = self._store.versions.get(Key)
+                return versions[-1].body if versions else None
+            return next((each.body for each in self._store.versions.get(Key, []) if each.id == version_id), None)
+
+        body = self._store.call(effect)
         if body is None:
             raise RefusedWrite("NoSuchKey")
+        if given := options.get("Range"):
+            first, last = (int(number) for number in given.removeprefix("bytes=").split("-"))
+            if first >= len(body):
+                raise RefusedWrite("InvalidRange")
+            body = body[first : last + 1]
         return {"Body": _Body(body)}
 
     async def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
-        self._store.call(lambda: self._store.objects.__setitem__(Key, bytes(Body)))
+        self._store.call(lambda: self._store.put(Key, bytes(Body)))
 
     async def upload_file(self, path: str, _: str, key: str) -> None:
         body = Path(path).read_bytes()  # noqa: ASYNC240 - small files of a test
-        self._store.call(lambda: self._store.objects.__setitem__(key, body))
+        self._store.call(lambda: self._store.put(key, body))
 
     async def download_file(self, _: str, key: str, path: str) -> None:
         Path(path).write_bytes(self._store.call(lambda: self._store.objects[key]))  # noqa: ASYNC240
 
     async def delete_objects(self, *, Delete: Typed, **_: Any) -> None:  # noqa: N803
-        self._store.call(lambda: [self._store.objects.pop(entry["Key"], None) for entry in Delete["Objects"]])
+        def effect() -> None:
+            for entry in Delete["Objects"]:
+                self._store.delete(entry["Key"], entry.get("VersionId"))
 
-    def get_paginator(self, _: str) -> "_S3":
-        return self
+        self._store.call(effect)
+
+    async def get_bucket_versioning(self, **_: Any) -> Typed:
+        return {"Status": "Enabled"}
+
+    def get_paginator(self, name: str) -> "_Listing":
+        return _Listing(self._store, name)
+
+
+class _Listing:
+    def __init__(self, store: MemoryStore, name: str) -> None:
+        self._store = store
+        self._versions = name == "list_object_versions"
 
     async def paginate(self, *, Prefix: str, **_: Any) -> AsyncIterator[Typed]:  # noqa: N803
-        names = self._store.call(lambda: sorted(key for key in self._store.objects if key.startswith(Prefix)))
-        yield {"Contents": [{"Key": name} for name in names]}
+        if not self._versions:
+            names = self._store.call(lambda: sorted(key for key in self._store.objects if key.startswith(Prefix)))
+            yield {"Contents": [{"Key": name} for name in names]}
+            return
+        found = self._store.call(
+            lambda: [(key, v) for key, all_ in sorted(self._store.versions.items()) for v in all_ if v.body is not None]
+        )
+        yield {
+            "Versions": [
+                {
+                    "Key": key,
+                    "VersionId": version.id,
+                    "LastModified": datetime.fromtimestamp(version.written_at, UTC),
+                    "Size": len(version.body),
+                }
+                for key, version in found
+                if key.startswith(Prefix)
+            ]
+        }
 
 
 class _Body:
