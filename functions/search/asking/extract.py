@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-MOST_QUOTES = 40
+MOST_QUOTES = 24
 """How many quotes of the passages found are compared in meaning: some milliseconds each."""
 LEAST_MEANING = 0.25
 LEAST_SCORE = 0.5
