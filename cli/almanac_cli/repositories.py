@@ -37,6 +37,7 @@ def sync(
     branch: Annotated[str | None, typer.Option(help="One branch. Default: the remote's own default.")] = None,
     pattern: Annotated[str | None, typer.Option(help="All branches that match, as in 'release/*'.")] = None,
     token_env: Annotated[str | None, typer.Option(help="The variable that holds an access token.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write all of it to the index again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when everything is searchable.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 1800.0,
     as_json: AsJson = False,
@@ -46,7 +47,7 @@ def sync(
         token = _token(token_env)
         url, name = address(source, api)
         found = ensure_project(api, project or name)
-        repository = request_sync(api, found["id"], url, branch, pattern, token)
+        repository = request_sync(api, found["id"], url, branch, pattern, token, full=full)
         if wait:
             repository = watch(api, repository, timeout, quiet=as_json)
         show(repository, as_json, *describe(repository))
@@ -106,7 +107,14 @@ def ensure_project(api: Api, project: str) -> Document:
 
 
 def request_sync(
-    api: Api, project_id: str, url: str, branch: str | None, pattern: str | None, token: str | None
+    api: Api,
+    project_id: str,
+    url: str,
+    branch: str | None,
+    pattern: str | None,
+    token: str | None,
+    *,
+    full: bool = False,
 ) -> Document:
     """Connect the repository, or ask for a sync of the one that is connected; returns it."""
     path = f"{projects.PATH}/{project_id}/repositories"
@@ -122,7 +130,7 @@ def request_sync(
     }
     if changes:
         known = api.patch(_path(known), {**changes, "version": known["version"]})
-    api.post(f"{_path(known)}/sync")
+    api.post(f"{_path(known)}/sync", {"full": True} if full else None)
     return known
 
 

@@ -57,6 +57,9 @@ def test_a_second_sync_uses_the_connection_that_stands(cli: Cli, api: FakeApi) -
     assert cli.json("sync", URL)["id"] == "rep_1"
     assert len(api.sent("POST", f"{REPOSITORIES}/rep_1/sync")) == 1
     assert api.sent("POST", REPOSITORIES) == []
+    cli.json("sync", URL, "--full")
+    plain, full = api.sent("POST", f"{REPOSITORIES}/rep_1/sync")
+    assert (plain.body, full.json) == (b"", {"full": True})
 
 
 def test_waiting_goes_on_while_the_request_is_not_served_though_the_state_is_the_old_one(
