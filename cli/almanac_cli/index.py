@@ -18,6 +18,7 @@ INDEX = "/api/v1/search/index"
 INDEXES = "/api/v1/search/indexes"
 VERIFY = "/api/v1/search/verify"
 POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 10.0
 _SHOWN_DIFFERENCES = 20
 # Tried again by the worker, unlike every other error of a build.
 _PASSING = "build_interrupted"
@@ -115,6 +116,7 @@ def delete(index: Id, as_json: AsJson = False) -> None:
 def watch(api: Api, created: Document, timeout: float, *, quiet: bool) -> Document:
     """Follow a build to its end and switch; raises `CliError` when it failed or did not end in time."""
     deadline = time.monotonic() + timeout
+    pause = POLL_SECONDS
     path = f"{INDEXES}/{created['id']}"
     with _progress(quiet) as draw:
         while True:
@@ -130,7 +132,9 @@ def watch(api: Api, created: Document, timeout: float, *, quiet: bool) -> Docume
                     f"'almanac index switch {created['id']}' when it is; or give a longer --timeout.",
                     Exit.TIMEOUT,
                 )
-            time.sleep(POLL_SECONDS)
+            # A look at an index that fills from the sources compares it whole: a long build is asked about seldom.
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(1.5 * pause, LONGEST_POLL_SECONDS)
 
 
 def show_switched(index: Document, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from almanac.aws import keys
-from almanac.aws.table import Update
+from almanac.aws.table import Table, Update
 from almanac.clock import iso
 from almanac.events import BuildIndex, CompactIndex, ResendSources, index_event, projects_event
 from almanac.index.manifest import Directory, Head, IndexState, with_state
@@ -233,6 +233,58 @@ def test_a_build_without_time_goes_on_in_another_message(world: World, monkeypat
     assert checks > 4
     assert show(world, index_id)["build"]["ready"]
     assert activate(world, index_id).status == 200
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_build_that_is_killed_at_any_write_is_finished_by_the_next_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    from search.indexes import copying
+
+    monkeypatch.setattr(copying, "ROWS", 1)
+    world.index(*(world.code(f"{n}.py", f"def number{n}(): pass") for n in range(3)))
+    world.index(deleted=[SourceRef(source_id=world.code("0.py", "").source_id, version=2)])
+    index_id = str(create(world, model=OTHER_MODEL)["id"])
+    original, writes = Table.transact, 0
+
+    async def dying(table: Table, wanted: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == step:
+            raise ConnectionError("killed")
+        await original(table, wanted)
+        if writes == step + 1:
+            raise ConnectionError("killed after the write")
+
+    with monkeypatch.context() as death:
+        death.setattr(Table, "transact", dying)
+        while world.stack.relay() + world.stack.deliver("Embedding"):
+            pass
+    assert show(world, index_id)["build"]["ready"]
+    assert activate(world, index_id).status == 200
+    world.index(world.code("0.py", "def number0(): pass", version=1))
+    assert {hit["citation"]["path"] for hit in world.search("def number1 number2 number0")} == {"1.py", "2.py"}
+
+
+def test_a_batch_that_was_under_way_when_an_index_was_added_is_in_both(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from almanac.embeddings.testing import HashEmbedder
+    from search import wiring
+    from search.indexes.service import IndexService
+
+    original, created = HashEmbedder.embed_documents, list[str]()
+
+    async def meanwhile(embedder: HashEmbedder, texts: Any) -> Any:
+        if not created:
+            service = IndexService(wiring.table(), wiring.reader(), world.tenant, wiring.default_directory())
+            created.append((await service.create(OTHER_MODEL, "index", None)).info.id)
+        return await original(embedder, texts)
+
+    monkeypatch.setattr(HashEmbedder, "embed_documents", meanwhile)
+    world.index(world.code("a.py", "def alpha(): pass"))
+    assert activate(world, created[0]).status == 200
+    assert [hit["citation"]["path"] for hit in world.search("alpha")] == ["a.py"]
 
 
 def test_a_failed_build_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
