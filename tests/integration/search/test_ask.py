@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from almanac.ids import new_id
+from almanac.index.history import HeadHistory
 from almanac.index.manifest import Head
 from almanac.index.sources import SourceRef
 from almanac.llm.base import ModelBusy
@@ -118,6 +119,26 @@ def test_filters_narrow_what_is_asked(world: World) -> None:
     assert ask(world, path="docs/**")["citations"][0]["title"] == "docs/lease.md"
     assert not ask(world, project=[new_id("prj")])["answered"]
     assert ask(world, kind=["code"])["filters"] == {"kind": ["code"]}
+
+
+def test_an_answer_as_of_the_past_is_what_was_true_then(world: World) -> None:
+    old, new = "a1" * 20, "b2" * 20
+    path, language = "docs/lease.md", "markdown"
+    world.index(world.code(path, "The worker renews its lease every nine seconds.", language=language))
+    head = Head(world.repository, 1, old, "main", {"main": old})
+    world.write(world.manifest.head(head), *HeadHistory(table(), world.tenant).record(head, "2026-01-10T00:00:00.000Z"))
+    world.index(world.code(path, "The worker renews its lease every ten seconds.", version=2, language=language))
+    head = Head(world.repository, 2, new, "main", {"main": new})
+    world.write(world.manifest.head(head), *HeadHistory(table(), world.tenant).record(head, "2026-01-20T00:00:00.000Z"))
+    assert ask(world)["sentences"][0]["text"] == "The worker renews its lease every ten seconds."
+    for as_of in (old[:8], "2026-01-15"):
+        answer = ask(world, as_of=as_of)
+        assert answer["sentences"][0]["text"] == "The worker renews its lease every nine seconds."
+        assert answer["citations"][0]["citation"]["commit"] == old
+        assert answer["filters"] == {"as_of": as_of}
+    unknown = call(world, "POST", "ask", {"question": QUESTION, "as_of": "c3" * 20})
+    assert (unknown.status, unknown.json["code"]) == (422, "commit_not_indexed")
+    assert unknown.json["errors"][0]["field"] == "body.as_of"
 
 
 def test_a_question_is_no_query(world: World) -> None:
