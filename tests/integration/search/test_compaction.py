@@ -157,7 +157,8 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_delivery_finishes(
 def test_of_two_compactions_at_once_one_takes_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         world.index(world.message(f"m{number}", f"elephants {number}"))
-    before, swap, raced = world.search("elephants"), compaction._Compaction._swap, []
+    before, swap = world.search("elephants"), compaction._Compaction._swap
+    raced: list[bool] = []
 
     async def late(self: Any, made: Snapshot, *, more: bool) -> bool:
         if not raced:

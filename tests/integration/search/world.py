@@ -112,16 +112,22 @@ class World:
         return self.stack.call("search", "POST", "/api/v1/search", body, tenant=self.tenant)
 
     def announced(self) -> list[dict[str, Any]]:
-        """Return the events of this tenant that were sent to the projects slice so far, in order of batch."""
+        """Return what was said of batches of this tenant to the projects slice so far, in order of batch."""
+        self.sent()
+        mine = [event for event in self.events if event["tenant_id"] == self.tenant and "origin" in event]
+        return sorted(mine, key=lambda event: event["origin"]["batch"])
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Return what was sent to the projects slice since the last call."""
         self.stack.relay()
+        known = len(self.events)
         queue = {"QueueUrl": self.stack.environment["ALMANAC_PROJECTS_QUEUE_URL"]}
         sqs = self.stack.client("sqs")
         while messages := sqs.receive_message(**queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self.events.append(json.loads(message["Body"]))
                 sqs.delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
-        mine = [event for event in self.events if event["tenant_id"] == self.tenant]
-        return sorted(mine, key=lambda event: event["origin"]["batch"])
+        return self.events[known:]
 
     def segments(self) -> list[str]:
         """Return the keys of the segment objects."""
