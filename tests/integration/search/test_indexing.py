@@ -13,10 +13,11 @@ from almanac.embeddings.testing import HashEmbedder
 from almanac.events import MessageOrigin
 from almanac.ids import new_id
 from almanac.index import ingest
+from almanac.index.manifest import Directory, IndexInfo, IndexState, Manifest, ManifestState
 from almanac.index.sources import SourceRef
 from almanac.worker.batch import Deadline
 from search import wiring
-from tests.integration.search.world import SLUG, World, blobs, run
+from tests.integration.search.world import SLUG, World, blobs, run, table
 
 
 class Killed(BaseException):
@@ -202,6 +203,41 @@ def test_the_manifest_tells_what_a_segment_holds(world: World) -> None:
     assert key == f"tenants/{world.tenant}/index/{SLUG}/parts/{entry.sha256}"
     assert (entry.rows, entry.size) == (1, len(run(blobs().get(key))))
     assert entry.fingerprint == wiring.embedder().fingerprint
+
+
+BESIDE = IndexInfo("beside", "test:hash@32", IndexState.BUILDING, shards=2)
+
+
+def test_every_index_takes_in_every_batch_with_vectors_of_its_own_model(world: World) -> None:
+    world.write(world.manifest.direct(Directory({SLUG: IndexInfo(SLUG, "test:hash"), "beside": BESIDE}, 1)))
+    event = world.index(*(world.message(f"m{n}", f"elephants {n}") for n in range(6)))
+    state = run(world.manifest.read())
+    assert [entry.rows for entry in state.segments(SLUG).values()] == [6]
+    beside = state.segments("beside").values()
+    assert (sum(entry.rows for entry in beside), {entry.shard for entry in beside}) == (6, {0, 1})
+    assert {entry.fingerprint for entry in beside} == {wiring.embedder_for("test:hash@32").fingerprint}
+    assert {entry.origin for entry in (*beside, *state.segments(SLUG).values())} == {event.origin}
+    redeliver(world, event)
+    assert run(world.manifest.read()) == state
+
+
+def test_no_batch_passes_by_an_index_that_was_just_added(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, added = Manifest.read, list[bool]()
+
+    async def read_too_early(self: Manifest) -> ManifestState:
+        state = await read(self)
+        if not added:
+            added.append(True)
+            serving = IndexInfo(SLUG, "test:hash")
+            await table().write(world.manifest.direct(Directory({SLUG: serving, "beside": BESIDE}, 1)))
+        return state
+
+    world.send(world.message("one", "elephants"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "read", read_too_early)
+        world.work()
+    assert [len(run(world.manifest.read()).segments(index)) for index in (SLUG, "beside")] == [1, 1]
+    assert len(world.search("elephants")) == 1
 
 
 def killing(step: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
