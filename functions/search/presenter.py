@@ -75,7 +75,7 @@ def _hit(hit: Hit, head: Head | None, query: Query) -> schemas.Hit:
 
 
 def _explanation(hit: Hit, query: Query) -> schemas.Explanation:
-    meaning = 0.0 if query.vector is None else query.meaning_weight
+    meaning = query.meaning_weight if hit.parts.embedded else 0.0
     return schemas.Explanation(
         bm25=hit.parts.bm25,
         terms=dict(hit.parts.terms),
