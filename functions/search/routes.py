@@ -64,7 +64,7 @@ async def _search(principal: Principal, request: SearchRequest, place: str) -> S
     if request.as_of:
         wanted = replace(wanted, past=await _past(principal.tenant_id, request.as_of, now, place))
     page = await searcher.search(principal.tenant_id, wanted, request.limit, after)
-    if after is None:
+    if after is None and page.found.views:
         await wiring.recall().sampled(principal.tenant_id, page.found.index.id, page.hits, page.exhaustively)
     following = {**service.position_to_json(page.next), "now": int(now.timestamp())} if page.next else None
     return presenter.results(page, cursors.encode(asked, following) if following else None, hints)

@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING
 from almanac import runtime
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
-from almanac.settings import BucketSettings, CopySettings, EmbeddingSettings, QualitySettings, TableSettings
+from almanac.observability import log
+from almanac.settings import (
+    BucketSettings,
+    CopySettings,
+    EmbeddingSettings,
+    QualitySettings,
+    ShardSettings,
+    TableSettings,
+)
 from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Embedder
     from almanac.index.copies import Copies
-    from almanac.index.manifest import Directory
+    from almanac.index.manifest import Directory, IndexInfo
     from almanac.index.reader import Reader
+    from almanac.index.remote import LambdaInvoker
+    from almanac.index.segments import Model
     from search.quality.recall import Recall
     from search.service import Searcher
 
 
-class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings):
+class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings, ShardSettings):
     """What both the API and the worker read."""
 
 
@@ -79,19 +89,35 @@ def copies() -> "Copies":
     return Copies(blobs(), Path(settings().copy_dir), budget=settings().copy_disk_bytes)
 
 
+def holders() -> "LambdaInvoker | None":
+    """Return how to reach the functions that hold shards, if there are any."""
+    from almanac.index.remote import LambdaInvoker
+
+    names = [name for name in settings().shard_functions.split(",") if name]
+    return LambdaInvoker(runtime.clients(), names) if names else None
+
+
 @cache
 def reader() -> "Reader":
     """Return the one reader of the environment, with its copies of tenants' indexes."""
     from almanac.index.ingest import model_of
-    from almanac.index.reader import Reader
+    from almanac.index.reader import IndexUnavailable, Reader
+
+    def model(info: "IndexInfo") -> "Model":
+        try:
+            return model_of(embedder_for(info.model))
+        except ValueError as error:
+            log("error", "index of a model that is not here", index=info.id, model=info.model, reason=str(error))
+            raise IndexUnavailable(f"The deployment does not have the model of the index: {info.model}.") from None
 
     return Reader(
         table(),
         blobs(),
-        lambda info: model_of(embedder_for(info.model)),
+        model,
         default_directory(),
         copies(),
         budget=settings().copy_memory_bytes,
+        holders=holders(),
     )
 
 

@@ -1,18 +1,14 @@
 """Passages from the tenant's index, through the search that everybody uses."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from almanac.index.manifest import IndexInfo
 from almanac.index.retrieval import Query
+from almanac.index.shards import Chunk, ShardedSearch
 from search import presenter
 from search.asking.passages import Passage, PassageKey, Retrieved
 from search.service import Asked, Page, Searcher
-
-if TYPE_CHECKING:
-    from almanac.index.visibility import View
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,8 @@ class IndexSources:
         found = await self.searcher.reader.search(
             self.tenant_id, _nothing, 1, as_of=past.as_of if past is not None else None
         )
-        texts = await asyncio.to_thread(lambda: [(passage, _text(found.views, passage)) for passage in passages])
+        chunks = [Chunk(passage.source_id, passage.version, passage.ordinal) for passage in passages]
+        texts = zip(passages, await ShardedSearch(found.shards).texts(chunks), strict=True)
         return {passage.key: replace(passage, text=text) for passage, text in texts if text is not None}
 
     async def _page(self, question: str, limit: int) -> Page:
@@ -57,22 +54,3 @@ class IndexSources:
 
 async def _nothing(_: IndexInfo) -> Query:
     return Query("", None, 0.0)
-
-
-def _text(views: "Sequence[View]", passage: Passage) -> str | None:
-    """Return the text of a chunk that is visible in a view; None when its source is gone or has another version."""
-    import numpy as np
-
-    for view in views:
-        place = view.find(passage.source_id)
-        if place is None:
-            continue
-        part, document = place
-        if part.info(document).version != passage.version:
-            return None
-        # Rows lie in order of their document.
-        first, last = np.searchsorted(part.row_documents, [document, document + 1]).tolist()
-        for row in range(first, last):
-            if int(part.row_places[row][0]) == passage.ordinal:
-                return str(part.text(row)[0])
-    return None

@@ -76,6 +76,12 @@ class CopySettings(Settings):
     copy_memory_bytes: int = 1 << 30
 
 
+class ShardSettings(Settings):
+    """`shard_functions` hold the shards of large indexes between them, with commas; empty: they are read as a whole."""
+
+    shard_functions: str = ""
+
+
 class LanguageModelSettings(Settings):
     """`language_model` is `extractive`, which needs none, or `<provider>:<model>`."""
 

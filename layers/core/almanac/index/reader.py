@@ -16,10 +16,11 @@ from almanac.index import tail
 from almanac.index.copies import Copies, Place
 from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, PartRef, Snapshot
 from almanac.index.parts import CorruptPart, Part, open_part
+from almanac.index.remote import LambdaInvoker, RemoteShard, pins
 from almanac.index.repair import request
 from almanac.index.retrieval import Hit, Position, Query, search
 from almanac.index.segments import Model, ModelMismatch
-from almanac.index.shards import LocalShard, ShardedSearch
+from almanac.index.shards import LocalShard, Shard, ShardedSearch
 from almanac.index.sources import Source, SourceBatch
 from almanac.index.visibility import AsOf, Facts, View
 from almanac.observability import emit, log, log_failure
@@ -46,8 +47,8 @@ class Found:
     """Hits, and the state of the index that they come from.
 
     `heads` are where the repositories stood. `awaiting` is what is stored but not embedded, newest first: messages
-    among it are found by words. `rows` and `unembedded` count visible chunks. `views` and `query` are for whoever wants
-    to ask the very same state again.
+    among it are found by words. `rows` and `unembedded` count visible chunks. `shards` and `query` let the very
+    same state be asked again; `views` are the shards that are held here: all of them, or none.
     """
 
     hits: list[Hit]
@@ -58,6 +59,7 @@ class Found:
     unembedded: int
     awaiting: tuple[Awaited, ...]
     views: tuple[View, ...] = field(repr=False, compare=False)
+    shards: tuple[Shard, ...] = field(repr=False, compare=False)
     query: Query = field(repr=False, compare=False)
 
 
@@ -76,11 +78,21 @@ class _Current:
         return [part for view in self.views for part in view.parts]
 
 
+@dataclass(frozen=True)
+class _Elsewhere:
+    """One version of the manifest, of an index whose shards other functions hold."""
+
+    state: ManifestState
+    info: IndexInfo
+    model: Model
+
+
 @dataclass
 class _Copy:
     """What is kept of a tenant between queries: the newest state, the batches of its tail, states of the past."""
 
     current: _Current | None = None
+    info: IndexInfo | None = None
     parts: dict[str, Part] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     batches: dict[str, list[Source]] = field(default_factory=dict)
@@ -100,7 +112,8 @@ class _Copy:
 class Reader:
     """Answers queries of any tenant. Keeps tenants under a budget of bytes; the least recently used goes first.
 
-    `models` tells the embedding model of an index; `default` is the index of a tenant that never chose one.
+    `models` tells the embedding model of an index; `default` is the index of a tenant that never chose one. With
+    `holders`, an index of several shards is left to them; without, all of its shards are read here.
     """
 
     def __init__(
@@ -112,7 +125,9 @@ class Reader:
         copies: Copies,
         *,
         budget: int = 1 << 30,
+        holders: LambdaInvoker | None = None,
     ) -> None:
+        self._holders = holders
         self._table = table
         self._blobs = blobs
         self._models = models
@@ -140,7 +155,7 @@ class Reader:
         """
         copy = self._copies.pop(tenant_id, None) or _Copy()
         self._copies[tenant_id] = copy
-        guess = copy.current.info if copy.current else self._default.serving
+        guess = copy.info or self._default.serving
         making, refreshing = asyncio.ensure_future(asking(guess)), asyncio.create_task(self._refresh(tenant_id, copy))
         # Both are awaited whatever becomes of the other: nothing is left under way behind a failure.
         made, current = await asyncio.gather(making, refreshing, return_exceptions=True)
@@ -149,29 +164,62 @@ class Reader:
         query = made if current.info.model == guess.model else await asking(current.info)
         if isinstance(query, BaseException):
             raise query
+        if isinstance(current, _Elsewhere):
+            return await self._ask_holders(tenant_id, current, query, limit, after, as_of)
         views = current.views if as_of is None else await self._past(tenant_id, copy, current, as_of)
         hits = await _hits(views, query, limit, after)
-        heads = {name: head for name, head in current.state.heads.items() if name not in current.state.drops}
         self._evict(tenant_id)
         return Found(
             hits,
-            heads,
+            _heads(current.state),
             current.info,
             rows=sum(view.rows for view in views),
             parts=sum(len(view.parts) for view in views),
             unembedded=sum(view.unembedded for view in views),
             awaiting=current.awaiting,
             views=views,
+            shards=tuple(LocalShard(view) for view in views),
             query=query,
         )
 
-    async def _refresh(self, tenant_id: str, copy: _Copy) -> _Current:
+    async def _ask_holders(
+        self,
+        tenant_id: str,
+        current: "_Elsewhere",
+        query: Query,
+        limit: int,
+        after: Position | None,
+        as_of: AsOf | None,
+    ) -> Found:
+        state, info, holders = current.state, current.info, self._holders
+        pinned = await asyncio.to_thread(pins, tenant_id, state, info.id, current.model, as_of)
+        shards = tuple(RemoteShard(holders.of(pin.shard), pin) for pin in pinned) if holders else ()
+        answer = await ShardedSearch(shards).answer(query, limit, after)
+        return Found(
+            answer.hits,
+            _heads(state),
+            info,
+            rows=answer.rows,
+            parts=sum(len(pin.parts) for pin in pinned),
+            unembedded=answer.unembedded,
+            awaiting=tuple(await asyncio.to_thread(tail.awaiting, state, info.id, ())),
+            views=(),
+            shards=shards,
+            query=query,
+        )
+
+    async def _refresh(self, tenant_id: str, copy: _Copy) -> "_Current | _Elsewhere":
         """Return the state that the manifest names now; the copy goes on from there.
 
         Nothing that is in use ever changes: a state is made beside the one before it and takes its place when it is
         whole. So a query that is interrupted, or overtaken by another, leaves nothing half done.
         """
         state = await Manifest(self._table, tenant_id, self._default).read()
+        copy.info = info = state.directory.serving
+        if self._holders is not None and info.shards > 1:
+            copy.current, copy.parts, copy.weights = None, {}, {}
+            copy.pasts.clear()
+            return _Elsewhere(state, info, self._models(info))
         async with copy.lock:
             current = await self._current(tenant_id, copy, state)
             if copy.current is None or current.views is not copy.current.views:
@@ -319,6 +367,10 @@ class _Opener:
             log("error", "part unreadable", key=error.key, reason=error.reason)
             raise IndexUnavailable(_DAMAGED) from error
         return [known[name] for name, _ in wanted]
+
+
+def _heads(state: ManifestState) -> dict[str, Head]:
+    return {name: head for name, head in state.heads.items() if name not in state.drops}
 
 
 async def _hits(views: Sequence[View], query: Query, limit: int, after: Position | None) -> list[Hit]:

@@ -39,7 +39,7 @@ from almanac.index.retrieval import (
     statistics,
 )
 from almanac.index.segments import Model
-from almanac.index.shards import Counted, shard_of
+from almanac.index.shards import Chunk, Counted, shard_of, text_of
 from almanac.index.visibility import AsOf, Facts, View
 from almanac.observability import correlation_id, log
 
@@ -139,6 +139,10 @@ class RemoteShard:
         entries = [asdict(entry) | {"position": list(entry.position)} for entry in ranked]
         values, _ = await self._ask("hits", query, {"known": _counts(known), "ranked": entries}, _arrays(found))
         return _hits.validate_python(values)
+
+    async def texts(self, chunks: Sequence[Chunk]) -> list[str | None]:
+        values, _ = await self._ask("texts", Query("", None, 0.0), {"chunks": chunks})
+        return list(values)
 
     async def _ask(
         self, call: str, query: Query, values: Mapping[str, Any] | None = None, arrays: "_Arrays | None" = None
@@ -263,6 +267,8 @@ def _answer(view: View, told: Mapping[str, Any], arrays: _Arrays) -> tuple[Any, 
     query = _query(told["query"], arrays.pop("vector", None))
     if told["call"] == "count":
         return {"known": _counts(statistics(view, query)), "unembedded": view.unembedded}, {}
+    if told["call"] == "texts":
+        return [text_of(view, Chunk(*chunk)) for chunk in told["chunks"]], {}
     known = TermStatistics(**told["known"])
     if told["call"] == "candidates":
         found = candidates(view, query, known)

@@ -34,7 +34,7 @@ from almanac.index.sources import Kind
 
 VECTORS_PER_REQUEST = 500
 NUMBERS_PER_REQUEST = 20_000
-"""botocore checks and writes every number of a request while nothing else runs: 20,000 take some 25 ms."""
+"""botocore checks and writes every number of a request while nothing else runs: 20,000 take it some 50 ms."""
 TOP_K = 100
 SLICES = 10
 """A query returns at most `TOP_K`; asked of each slice of the rows by itself, it returns that many times more."""

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import islice
+from itertools import chain, islice
 from operator import add
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from almanac.index.retrieval import Candidates, Hit, Position, Query, Ranked, TermStatistics
@@ -30,6 +30,14 @@ def shard_of(source_id: str, shards: int) -> int:
     digest = hashlib.blake2b(name, digest_size=8, person=b"almanac-shard").digest()
     # The upper bits of a product instead of a remainder: as uniform, and every bit of the hash counts.
     return int.from_bytes(digest, "big") * shards >> 64
+
+
+class Chunk(NamedTuple):
+    """A chunk of one version of a source."""
+
+    source_id: str
+    version: int
+    ordinal: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,9 @@ class Shard(Protocol):
     ) -> "list[Hit]":
         """Show rows of this shard in their order, but for those that lack a phrase of the query."""
 
+    async def texts(self, chunks: Sequence[Chunk]) -> list[str | None]:
+        """Return the texts of chunks of this shard; None for one whose source is gone or has another version."""
+
 
 class LocalShard:
     """A shard in this process; its work is done in threads."""
@@ -89,6 +100,9 @@ class LocalShard:
         from almanac.index.retrieval import hits
 
         return await asyncio.to_thread(hits, self._view, query, known, found, ranked, len(ranked))
+
+    async def texts(self, chunks: Sequence[Chunk]) -> list[str | None]:
+        return await asyncio.to_thread(lambda: [text_of(self._view, chunk) for chunk in chunks])
 
 
 class ShardedSearch:
@@ -123,6 +137,15 @@ class ShardedSearch:
             wanted *= 2
         return Answer(shown[:limit], known.rows, counted.unembedded)
 
+    async def texts(self, chunks: Sequence[Chunk]) -> list[str | None]:
+        """Return the texts of chunks; None for one whose source is gone or has another version."""
+        asked: dict[int, list[int]] = {}
+        for place, chunk in enumerate(chunks):
+            asked.setdefault(shard_of(chunk.source_id, len(self._shards)), []).append(place)
+        several = await _all(self._shards[n].texts([chunks[p] for p in places]) for n, places in asked.items())
+        found = dict(zip(chain(*asked.values()), chain(*several), strict=True))
+        return [found[place] for place in range(len(chunks))]
+
     async def _show(
         self, query: "Query", known: "TermStatistics", found: "Candidates", group: "Sequence[Ranked]"
     ) -> "list[Hit]":
@@ -135,6 +158,18 @@ class ShardedSearch:
                 asked.append(shard.hits(query, known, rows, entries))
         shown = [hit for hits in await _all(asked) for hit in hits]
         return sorted(shown, key=lambda hit: hit.position.key)
+
+
+def text_of(view: "View", chunk: Chunk) -> str | None:
+    """Return the text of a chunk that is visible; None when its source is gone or has another version."""
+    found = view.find(chunk.source_id)
+    if found is None:
+        return None
+    part, document = found
+    if int(part.versions[document]) != chunk.version:
+        return None
+    rows = (row for row in part.rows_of(document) if int(part.row_places[row, 0]) == chunk.ordinal)
+    return next((part.text(row)[0] for row in rows), None)
 
 
 def _places(entries: "Sequence[Ranked]") -> Any:
