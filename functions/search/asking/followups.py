@@ -12,6 +12,7 @@ MOST_CARRIED = 8
 MOST_CHARACTERS = 1000
 _LEAST_KNOWN = 0.8
 _FEW = 2
+_SOME = 4
 
 _LEADS_ON = re.compile(
     r"\s*(?:and|but|also|so|or|then|ok(?:ay)?|(?:and\s+)?(?:what|how)\s+about|what\s+else|why\s+(?:not|so)|"
@@ -19,9 +20,14 @@ _LEADS_ON = re.compile(
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(
-    r"\b(?:it|its|itself|they|them|their|theirs|this|that|these|those|he|she|him|her|his|hers|there|one|ones|same|"
-    r"former|latter|above|previous|он|она|оно|они|его|её|ее|их|ему|ей|им|ней|нём|нем|них|этот|эта|это|эти|этого|этом|"
-    r"этих|там|тот|та|те|такой|такие)\b",
+    r"\b(?:it|its|itself|they|them|their|theirs|he|she|him|his|her|hers|former|latter|он|она|оно|они|его|её|ее|их|ему|ей|"
+    r"им|ней|нём|нем|них)\b",
+    re.IGNORECASE,
+)
+# These may also stand before what they name, or for nothing: "that" of a clause, "are there".
+_MAY_POINT_BACK = re.compile(
+    r"\b(?:this|that|these|those|one|ones|same|above|previous|(?<!is )(?<!are )there|"
+    r"этот|эта|это|эти|этого|этом|этих|там|тот|та|те|такой|такие)\b",
     re.IGNORECASE,
 )
 
@@ -38,9 +44,11 @@ class Said:
 def leans(question: str) -> bool:
     """Tell whether a question needs what was said before: it leads on, points back, or names nearly nothing."""
     named = len(content_terms(question))
-    if _LEADS_ON.match(question) and named <= 2 * _FEW:
+    if named == 0 or len(question.split()) < _FEW:
         return True
-    return named < _FEW or (named <= 2 * _FEW and _POINTS_BACK.search(question) is not None)
+    if _POINTS_BACK.search(question):
+        return named <= _SOME
+    return named <= _FEW and bool(_LEADS_ON.match(question) or _MAY_POINT_BACK.search(question))
 
 
 def by_words(question: str, turns: Sequence[Said]) -> str:

@@ -15,8 +15,10 @@ from search.asking.passages import Draft, Passage, Quote, Retrieved, Sources
 
 PASSAGES = 10
 SUGGESTIONS = 3
-MODEL_SECONDS = 16
-REWRITE_SECONDS = 5
+MODEL_SECONDS = 14
+MODEL_AGAIN_SECONDS = 5
+REWRITE_SECONDS = 4
+"""All of them together leave time for a search and an answer of quotes before the API gives up, after 30 seconds."""
 REWRITE_TURNS = 3
 EXTRACTIVE = "extractive"
 NOT_FOUND = "Not in the sources."
@@ -126,7 +128,7 @@ class Asker:
         try:
             claims = prompts.read_answer(reply.text)
         except prompts.Unreadable:
-            reply = await self._complete(prompts.once_more(request, reply.text), MODEL_SECONDS / 2)
+            reply = await self._complete(prompts.once_more(request, reply.text), MODEL_AGAIN_SECONDS)
             try:
                 claims = prompts.read_answer(reply.text)
             except prompts.Unreadable:

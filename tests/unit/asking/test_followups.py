@@ -23,6 +23,8 @@ BEFORE = [Said("How is the lease of a sync run renewed?", "The worker renews it.
         "how long does that take?",
         "А где она проверяется?",
         "And the default?",
+        "Who wrote that?",
+        "timeout?",
         "Почему?",
     ],
 )
@@ -34,6 +36,11 @@ def test_a_question_that_leans_is_told(question: str) -> None:
     "question",
     [
         "How are webhook signatures verified?",
+        "What is a tombstone?",
+        "Which alarms are there?",
+        "And how are webhook signatures verified?",
+        "Which exit code means that credentials are missing?",
+        "What happens to a message with the same content as another one?",
         "What is the capital of France?",
         "Where is parse_header defined in http.py?",
         "Как проверяется подпись доставки вебхука?",
