@@ -84,12 +84,12 @@ compaction a chunk; {largest.part_bytes:.0f} bytes a chunk stored, {largest.resi
 is taken to be as fast as this machine's.""",
         f"""Assumed: {assumed.store_ms:.0f} ms of waiting for DynamoDB a query, an authorizer call of
 {assumed.authorizer_ms:.0f} ms for each, a manifest of {assumed.manifest_kb:.0f} KB, {assumed.chunks_per_batch} chunks
-a batch, {assumed.tokens} tokens a chunk, every chunk rewritten {assumed.merges:.0f} times by compaction, as much history
-as index. Cold starts and downloads are left out: an environment serves thousands of queries.""",
-        """Queries = (engine + question + waiting) x memory x GB-second + authorizer + 2 requests + HTTP API + (manifest
-/ 4 KB + 2) reads. Stored = (index x 2 + sources) x S3 + cached vectors x DynamoDB. Embedded = chunks / (chunks a
-second) x 2 GB x GB-second + compaction x 3 GB x GB-second + reads and writes of the cache + per batch: 6 writes, 2 PUT, 2
-GET, 4 SQS, 3 invocations.""",
+a batch, {assumed.tokens} tokens a chunk, every chunk rewritten {assumed.merges:.0f} times by compaction, as much
+history as index. Cold starts and downloads are left out: an environment serves thousands of queries.""",
+        """Queries = (engine + question + waiting) x memory x GB-second + authorizer + 2 requests + HTTP API +
+(manifest / 4 KB + 2) reads. Stored = (index x 2 + sources) x S3 + cached vectors x DynamoDB. Embedded = chunks / (chunks
+a second) x 2 GB x GB-second + compaction x 3 GB x GB-second + reads and writes of the cache + per batch: 6 writes, 2
+PUT, 2 GET, 4 SQS, 3 invocations.""",
         "Managed services for one million chunks (384 dimensions in float32, and 500 bytes to filter and cite by):",
     ]
     flowing = [paragraph.replace("\n", " ") for paragraph in paragraphs]

@@ -85,7 +85,7 @@ def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], li
 
 
 def on_two(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float]]:
-    """Return seconds per round with all texts in one call, and in two calls at once, which is how two cores are used."""
+    """Return seconds per round with all texts in one call, and in two calls at once, as two cores are used."""
 
     async def both(part: Sequence[str]) -> None:
         middle = len(part) // 2

@@ -24,8 +24,10 @@ def environment() -> Path:
     if not done.exists():
         progress("peers: installing them in an environment of their own")
         venv.create(folder, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
-        subprocess.run(command, check=True, stdout=2)
+        command = [str(python), "-m", "pip", "install", "-qq", "-r", str(REQUIREMENTS)]
+        # With PYTHONPATH, pip would look at the project as if it were installed there.
+        settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        subprocess.run(command, check=True, stdout=2, env=settings)
         done.touch()
     return python
 
