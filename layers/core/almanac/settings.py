@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from almanac.events import Queue
 
@@ -71,7 +71,7 @@ class QualitySettings(Settings):
 class CopySettings(Settings):
     """Where a function keeps copies of parts of indexes, and the bytes that they may take there and mapped at once."""
 
-    copy_dir: str = "/tmp/almanac-index"  # noqa: S108 - the one place that Lambda lets a function write to
+    copy_dir: str = Field(default_factory=lambda: _temporary("almanac-index"))
     copy_disk_bytes: int = 3 << 30
     copy_memory_bytes: int = 1 << 30
 
@@ -138,3 +138,10 @@ class RelaySettings(Settings):
             Queue.INDEX: self.index_queue_url,
         }
         return urls[queue]
+
+
+def _temporary(name: str) -> str:
+    """Return a path in the one place that Lambda lets a function write to."""
+    import tempfile
+
+    return os.path.join(tempfile.gettempdir(), name)  # noqa: PTH118 - pathlib is slow to import

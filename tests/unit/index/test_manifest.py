@@ -13,6 +13,7 @@ from almanac.index.manifest import (
     Head,
     IndexInfo,
     IndexState,
+    Lost,
     Manifest,
     ManifestState,
     PartRef,
@@ -34,6 +35,7 @@ entries: st.SearchStrategy[Entry] = st.one_of(
     st.builds(lambda name: SegmentEntry("m", name, rows=1, size=10, fingerprint="f"), names),
     st.builds(Tombstones, st.dictionaries(names, st.integers(1, 4), min_size=1)),
     st.builds(Drop, names),
+    st.builds(lambda name: Lost("m", name, "missing", "2026-01-31"), names),
     heads,
     st.builds(
         lambda name, version: Awaited(
@@ -44,7 +46,16 @@ entries: st.SearchStrategy[Entry] = st.one_of(
     ),
     st.builds(
         lambda name: Snapshot(
-            name, 0, 1, "f", PartRef("s", 3, 10), (PartRef("h", 1, 5),), ("d",), {"old": "2026-01-31"}, "2026-01-31"
+            name,
+            0,
+            1,
+            "f",
+            PartRef("s", 3, 10),
+            (PartRef("h", 1, 5),),
+            ("d",),
+            {"old": "2026-01-31"},
+            "drops",
+            "2026-01-31",
         ),
         names,
     ),
