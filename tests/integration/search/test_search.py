@@ -5,7 +5,7 @@ import pytest
 from almanac.embeddings.testing import HashEmbedder
 from almanac.errors import RetryableError
 from almanac.events import IndexSources
-from almanac.index.manifest import Head
+from almanac.index.manifest import Directory, Head, IndexInfo
 from almanac.index.sources import SourceRef
 from search import wiring
 from search.quality.recall import Recall
@@ -55,7 +55,9 @@ def test_commits_and_messages_are_found_and_cited(world: World) -> None:
 
 def test_get_and_post_answer_alike(world: World) -> None:
     world.index(world.code("src/http.py", PARSER), world.message("one", "parse the header"))
-    asked = {"q": "parse header", "kind": ["code", "message"], "limit": 5, "path": "src/**"}
+    world.write(world.manifest.head(Head(world.repository, 1, "head1", "main", {"main": "head1"})))
+    asked = {"q": "parse -queue header", "kind": ["code", "message"], "limit": 5, "path": "src/**"}
+    asked |= {"explain": True, "as_of": "2100-01-01"}
     by_query, by_body = world.get(**asked), world.post(asked)
     assert by_query.status == by_body.status == 200
     assert by_query.json == by_body.json
@@ -372,6 +374,23 @@ def test_the_answer_is_as_fresh_as_the_last_acknowledged_write(world: World) -> 
 def test_messages_of_the_queue_are_what_the_worker_reads(world: World) -> None:
     event = world.send(world.message("one", "elephants"))
     assert IndexSources.model_validate_json(event.model_dump_json()) == event
+
+
+def test_an_index_of_a_model_that_the_deployment_lacks_is_unavailable_and_the_answer_names_it(world: World) -> None:
+    assert world.get(q="elephants").status == 200
+    world.write(world.manifest.direct(Directory({"other": IndexInfo("other", "nowhere:model")}, 1)))
+    answer = world.get(q="elephants")
+    assert (answer.status, answer.json["code"]) == (503, "index_unavailable")
+    assert "nowhere:model" in answer.json["detail"]
+
+
+def test_another_model_serves_from_the_first_search_after_the_switch_on(world: World) -> None:
+    world.write(world.manifest.direct(Directory({"other": IndexInfo("other", "test:hash@32")}, 1)))
+    world.index(world.message("one", "elephants never forget"))
+    for _ in range(2):
+        answer = world.get(q="elephants", explain="true").json
+        assert (answer["index"]["index_id"], answer["index"]["model"]) == ("other", "test:hash@32")
+        assert (answer["index"]["meaning"], answer["items"][0]["explanation"]["embedded"]) == ("model", True)
 
 
 def test_first_pages_are_measured_against_an_exhaustive_search(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
