@@ -187,6 +187,7 @@ def pruning(pool: int) -> Iterator[None]:
     with (
         patch.object(retrieval, "POOL", pool),
         patch.object(retrieval, "_FREQUENT", pool),
+        patch.object(selection, "PHRASE_ROWS", pool),
         patch.object(remote, "ROWS_PER_ANSWER", pool + 1),
     ):
         yield

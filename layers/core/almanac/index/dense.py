@@ -130,12 +130,16 @@ class DenseShard(LocalShard):
         self._fed = frozenset(fed)
 
     async def candidates(self, query: Query, known: TermStatistics) -> Candidates:
-        nearest = None if query.vector is None or not query.vector.any() else await self._near(query, query.vector)
+        nearest = (
+            None if query.vector is None or not query.vector.any() else await self._near(query, query.vector, known)
+        )
         return await asyncio.to_thread(candidates, self._whole, query, known, nearest=nearest)
 
-    async def _near(self, query: Query, vector: NDArray[np.int8]) -> "list[NDArray[np.int64] | None]":
+    async def _near(
+        self, query: Query, vector: NDArray[np.int8], known: TermStatistics
+    ) -> "list[NDArray[np.int64] | None]":
         """Return the rows of each part that the side finds near; None for a part that is to be searched here."""
-        scopes = await asyncio.to_thread(select, self._whole, query.filters, query.checked)
+        scopes = await asyncio.to_thread(select, self._whole, query.filters, query.checked, known.doubtful)
         asked = [scope.part.name in self._fed and scope.count > FEW_ROWS for scope in scopes]
         nowhere: list[NDArray[np.int64] | None] = [None] * len(scopes)
         if not any(asked):

@@ -290,7 +290,7 @@ def _query(values: Mapping[str, Any], vector: NDArray[Any] | None) -> Query:
 
 
 def _counts(known: TermStatistics) -> dict[str, Any]:
-    return {"rows": known.rows, "length": known.length, "frequencies": dict(known.frequencies)}
+    return {**vars(known), "frequencies": dict(known.frequencies)}
 
 
 def _arrays(found: Candidates) -> _Arrays:

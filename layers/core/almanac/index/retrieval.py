@@ -16,11 +16,12 @@ import numpy as np
 import simsimd
 from numpy.typing import NDArray
 
+from almanac.index import selection
 from almanac.index.filters import Filters
 from almanac.index.fusion import combine
 from almanac.index.highlight import Excerpt, excerpt
 from almanac.index.parts import Part
-from almanac.index.selection import Phrases, Scope, holds, select
+from almanac.index.selection import Phrases, Scope, count_doubtful, holds, select
 from almanac.index.sources import Kind, SourceInfo
 from almanac.index.visibility import Shown, View
 from almanac.index.words import BLOCK, Block, term_hash
@@ -74,16 +75,21 @@ class Query:
 
 @dataclass(frozen=True)
 class TermStatistics:
-    """What BM25 needs to know of visible rows: how many, how many terms they have, and in how many each term occurs."""
+    """What BM25 needs to know of visible rows: how many, how many terms they have, and in how many each term occurs.
+
+    `doubtful` counts the rows that must be read to tell whether they hold the query's phrases.
+    """
 
     rows: int
     length: int
     frequencies: Mapping[str, int]
+    doubtful: int = 0
 
     def __add__(self, other: "TermStatistics") -> "TermStatistics":
         frequencies = Counter(self.frequencies)
         frequencies.update(other.frequencies)
-        return TermStatistics(self.rows + other.rows, self.length + other.length, frequencies)
+        doubtful = self.doubtful + other.doubtful
+        return TermStatistics(self.rows + other.rows, self.length + other.length, frequencies, doubtful)
 
     def weight(self, term: str) -> float:
         """Return how telling a term is: ln(1 + (N - n + 0.5) / (n + 0.5)), which is positive for every n up to N."""
@@ -195,7 +201,8 @@ def statistics(view: View, query: Query) -> TermStatistics:
             for place, found in enumerate(block.find(hashes)):
                 if found is not None:
                     counts[place] += _visible_postings(shown, block, found)
-    return TermStatistics(view.rows, view.length, dict(zip(wanted, counts.tolist(), strict=True)))
+    doubtful = count_doubtful(view, query.filters, query.checked)
+    return TermStatistics(view.rows, view.length, dict(zip(wanted, counts.tolist(), strict=True)), doubtful)
 
 
 def candidates(
@@ -211,7 +218,7 @@ def candidates(
     `nearest` gives rows of a part that were found to be near elsewhere: its vectors are then not searched, and these
     rows are scored as exactly as all others. None for a part is to search it here.
     """
-    scopes = select(view, query.filters, query.checked)
+    scopes = select(view, query.filters, query.checked, known.doubtful)
     scored = [_Scored(scope) for scope in scopes]
     rest = _score_words(scored, known, exhaustive=exhaustive)
     has_meaning = query.vector is not None and bool(query.vector.any())
@@ -270,7 +277,7 @@ def hits(
     view: View, query: Query, known: TermStatistics, found: Candidates, ranked: Iterable[Ranked], limit: int
 ) -> list[Hit]:
     """Show the first `limit` sources that hold the query's phrases."""
-    unread = query.checked and any(scope.unread for scope in select(view, query.filters, query.checked))
+    unread = known.doubtful > selection.PHRASE_ROWS
     weights = {term: known.weight(term) for term in dict.fromkeys(terms(query.text))}
     shown: list[Hit] = []
     for entry in ranked:

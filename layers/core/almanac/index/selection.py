@@ -4,7 +4,7 @@ All of it is decided before anything is scored, so that a rare filter still fill
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,10 @@ from almanac.index.words import BLOCK, term_hash
 from almanac.text.tokenize import whole_words
 
 PHRASE_ROWS = 2000
-"""So many rows with all words of a phrase are read to see whether it is there; of more, only those that rank high."""
+"""So many rows with all words of a phrase are read to see whether it is there; of more, only those that rank high.
+
+Rows are counted over the whole index: an answer must not depend on how rows are spread over parts and shards.
+"""
 _GLOBS_KEPT = 32
 
 
@@ -36,19 +39,32 @@ class Phrases:
 
 @dataclass(frozen=True)
 class Scope:
-    """The rows of one part that may be found, None for all. `unread` tells that phrases were not looked up in them."""
+    """The rows of one part that may be found, None for all. Of these, `doubtful` must be read to tell."""
 
     part: Part
     rows: Mask | None
-    unread: bool = False
+    doubtful: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def count(self) -> int:
         return self.part.rows if self.rows is None else int(np.count_nonzero(self.rows))
 
 
-def select(view: View, filters: Filters, phrases: Phrases) -> list[Scope]:
-    """Return what may be found of each part."""
+def count_doubtful(view: View, filters: Filters, phrases: Phrases) -> int:
+    """Return in how many rows only reading tells whether they hold the phrases."""
+    return sum(len(scope.doubtful) for scope in _scopes(view, filters, phrases)) if phrases else 0
+
+
+def select(view: View, filters: Filters, phrases: Phrases, doubtful: int) -> list[Scope]:
+    """Return what may be found of each part. Of more than `PHRASE_ROWS` rows that are `doubtful` in all, none is read.
+
+    Then they stay in, and `holds` tells of those that are to be shown.
+    """
+    scopes = _scopes(view, filters, phrases)
+    return scopes if doubtful > PHRASE_ROWS else [_read(scope, phrases) for scope in scopes]
+
+
+def _scopes(view: View, filters: Filters, phrases: Phrases) -> list[Scope]:
     scopes = []
     for shown in view.shown:
         matching = _matching(shown.part, filters)
@@ -86,12 +102,16 @@ def _with_phrases(scope: Scope, phrases: Phrases) -> Scope:
         else:
             suspects |= _with_all(part, words)
     several = any(len(whole_words(phrase)) > 1 for phrase in phrases.wanted)
-    doubtful = np.flatnonzero(rows if several else rows & suspects)
-    if len(doubtful) > PHRASE_ROWS:
-        return Scope(part, rows, unread=True)
-    for row in doubtful.tolist():
-        rows[row] = holds(part, row, phrases)
-    return Scope(part, rows)
+    return Scope(part, rows, np.flatnonzero(rows if several else rows & suspects))
+
+
+def _read(scope: Scope, phrases: Phrases) -> Scope:
+    if not len(scope.doubtful) or scope.rows is None:
+        return scope
+    rows = scope.rows.copy()
+    for row in scope.doubtful.tolist():
+        rows[row] = holds(scope.part, row, phrases)
+    return Scope(scope.part, rows)
 
 
 def _with_all(part: Part, words: Sequence[str]) -> Mask:
@@ -171,4 +191,3 @@ def _at(chosen: Iterable[bool], column: NDArray[np.int32]) -> Mask:
     """Return whether each document's name is chosen; the place after the last stands for having none."""
     answer: Mask = np.append(np.array(list(chosen), np.bool_), False)[column]
     return answer
-
