@@ -120,18 +120,19 @@ class _Filling:
         return copied
 
     async def _bury(self, serving: "Opened", other: "Opened") -> int:
-        """Let the index know what is gone, in every shard: a grave does not tell its source's id."""
+        """Let each shard of the index know what is gone: a grave does not tell its source's id, nor so its shard."""
         from search.indexes import copying
 
-        missing = await asyncio.to_thread(
-            lambda: copying.unknown(*(copying.graves([*index.parts, *index.history]) for index in (serving, other)))
-        )
-        if not missing:
-            return 0
-        part = await asyncio.to_thread(copying.part_of_graves, _model_of(other.info), missing)
-        for shard in range(other.info.shards):
-            await self._append(other, shard, part, rows=0)
-        return other.info.shards
+        found = await asyncio.to_thread(copying.graves, [*serving.parts, *serving.history])
+        written = 0
+        for number, shard in enumerate(other.shards):
+            known = await asyncio.to_thread(copying.graves, [*shard.parts, *shard.history])
+            missing = copying.unknown(found, known)
+            if missing:
+                part = await asyncio.to_thread(copying.part_of_graves, _model_of(other.info), missing, number)
+                await self._append(other, number, part, rows=0)
+                written += 1
+        return written
 
     async def _copy(self, serving: "Opened", other: "Opened", shard: int, batch: "Batch") -> None:
         from almanac.index.parts import encode

@@ -97,8 +97,8 @@ def unknown(found: set[Grave], known: set[Grave]) -> set[Grave]:
     return {grave for grave in found - known if not grave[4] or erased.get(grave[:2], 0) < grave[2]}
 
 
-def part_of_graves(model: Model, found: set[Grave]) -> EncodedPart:
-    """Return a part that holds no source and knows which are gone."""
+def part_of_graves(model: Model, found: set[Grave], shard: int = 0) -> EncodedPart:
+    """Return a part that holds no source and knows which are gone. Those of two shards have two names."""
     columns = columns_of(Segment(model, [], [], np.empty((0, model.dimensions), np.int8)))
     owners = sorted({owner for *_, owner, _ in found if owner is not None})
     place = {owner: number for number, owner in enumerate(owners)}
@@ -106,7 +106,8 @@ def part_of_graves(model: Model, found: set[Grave]) -> EncodedPart:
     for number, name in enumerate(_COLUMNS):
         dtype = columns.arrays[f"grave_{name}"].dtype
         columns.arrays[f"grave_{name}"] = np.array([grave[number] for grave in ordered], dtype)
-    columns.names = {**columns.names, "owners": owners}
+    # A log names its segments by their bytes alone: equal ones of two shards would be one, in the first of them.
+    columns.names = {**columns.names, "owners": [*owners, f"shard {shard}"]}
     body = b"".join(lay_out(columns))
     return EncodedPart(hashlib.sha256(body).hexdigest(), body)
 

@@ -11,7 +11,8 @@ from almanac.index.manifest import IndexInfo, ManifestState, PartRef, SegmentEnt
 from almanac.index.parts import Body, CorruptPart, Part, open_part
 from almanac.index.reader import IndexUnavailable, Reader
 from almanac.index.segments import ModelMismatch
-from almanac.index.visibility import Facts, View, visible_documents
+from almanac.index.shards import shard_of
+from almanac.index.visibility import Facts, Shown, View, visible_documents
 from almanac.observability import log
 from search import wiring
 
@@ -20,18 +21,51 @@ Claim = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An index as of one reading of the manifest: `parts` hold what may be visible, `history` answers for the past."""
+class OpenedShard:
+    """A shard of an index: `parts` hold what may be visible, `view` is of them, `history` answers for the past."""
 
-    info: IndexInfo
-    state: ManifestState
     parts: list[Part]
     history: list[Part]
     view: View
 
+
+@dataclass(frozen=True)
+class Opened:
+    """An index as of one reading of the manifest."""
+
+    info: IndexInfo
+    state: ManifestState
+    shards: list[OpenedShard]
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for shard in self.shards for part in shard.parts]
+
+    @property
+    def history(self) -> list[Part]:
+        return [part for shard in self.shards for part in shard.history]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are visible."""
+        return sum(shard.view.rows for shard in self.shards)
+
+    @property
+    def unembedded(self) -> int:
+        """How many visible rows have no vector."""
+        return sum(shard.view.unembedded for shard in self.shards)
+
+    def visible(self) -> list[Shown]:
+        """Return what is visible of each part."""
+        return [shown for shard in self.shards for shown in shard.view.shown]
+
+    def find(self, source_id: str) -> tuple[Part, int] | None:
+        """Return where the visible document of a source lies."""
+        return self.shards[shard_of(source_id, len(self.shards))].view.find(source_id)
+
     def shown(self) -> set[Claim]:
         """Return the versions of sources that are visible."""
-        return {claim for shown in self.view.shown for claim in claims(shown.part, visible_documents(shown).tolist())}
+        return {claim for shown in self.visible() for claim in claims(shown.part, visible_documents(shown).tolist())}
 
     def held(self) -> set[Claim]:
         """Return the versions of sources that the index has at all, visible or not."""
@@ -69,14 +103,19 @@ async def open_index(reader: Reader, tenant_id: str, state: ManifestState, index
     What answered for the past and is lost for good is passed over.
     """
     info = state.directory.indexes[index_id]
-    snapshots = [snapshot for _, snapshot in sorted(state.snapshots.get(index_id, {}).items())]
-    current = await _open(reader, tenant_id, info, [s.current for s in snapshots if s.current])
+    shards = (_open_shard(reader, tenant_id, state, info, shard) for shard in range(info.shards))
+    return Opened(info, state, list(await asyncio.gather(*shards)))
+
+
+async def _open_shard(reader: Reader, tenant_id: str, state: ManifestState, info: IndexInfo, shard: int) -> OpenedShard:
+    snapshot = state.snapshot(info.id, shard)
+    current = await _open(reader, tenant_id, info, [snapshot.current] if snapshot and snapshot.current else [])
     covered = {name for part in current for name in part.header.covers}
-    segments = [entry for name, entry in sorted(state.segments(index_id).items()) if name not in covered]
+    segments = [entry for name, entry in sorted(state.segments(info.id, shard).items()) if name not in covered]
     parts = [*current, *await _open(reader, tenant_id, info, segments)]
-    past = [ref for snapshot in snapshots for ref in snapshot.history if ref.sha256 not in state.lost]
+    past = [ref for ref in (snapshot.history if snapshot else ()) if ref.sha256 not in state.lost]
     history = await _open(reader, tenant_id, info, past)
-    return Opened(info, state, parts, history, await asyncio.to_thread(View, parts, facts(state)))
+    return OpenedShard(parts, history, await asyncio.to_thread(View, parts, facts(state)))
 
 
 async def _open(reader: Reader, tenant_id: str, info: IndexInfo, refs: Sequence[PartRef | SegmentEntry]) -> list[Part]:

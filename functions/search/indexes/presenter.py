@@ -38,9 +38,9 @@ def status(state: manifest.ManifestState, opened: "Opened | None", others: list[
         shards=info.shards,
         readable=opened is not None,
         lost=lost,
-        chunks=opened.view.rows if opened else None,
-        unembedded=opened.view.unembedded if opened else None,
-        superseded=sum(part.rows for part in opened.parts) - opened.view.rows if opened else None,
+        chunks=opened.rows if opened else None,
+        unembedded=opened.unembedded if opened else None,
+        superseded=sum(part.rows for part in opened.parts) - opened.rows if opened else None,
         history=sum(part.rows for part in opened.history) if opened else None,
         awaiting=len(state.awaiting),
         log=schemas.Log(

@@ -24,7 +24,7 @@ async def difference(table: Table, tenant_id: str, build: Build, other: Opened) 
     awaited = {entry.source_id for entry in state.awaiting.values()}
     messages = [name async for name in _messages(table, tenant_id, state)]
     missing = await asyncio.to_thread(
-        lambda: [name for name in messages if name not in awaited and other.view.find(name) is None]
+        lambda: [name for name in messages if name not in awaited and other.find(name) is None]
     )
     return Difference(expected + len(messages), late + len(missing), 0)
 

@@ -39,7 +39,7 @@ class Comparison:
 
     async def _difference(self, message_id: str, item: Item | None) -> Difference | None:
         source_id = _source_id(message_id)
-        place = self._opened.view.find(source_id)
+        place = self._opened.find(source_id)
         info = place[0].info(place[1]) if place else None
         if item is None:
             return None if info is None else _differs(source_id, "message_gone", None, f"version {info.version}")

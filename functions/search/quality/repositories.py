@@ -78,7 +78,7 @@ def _compared(opened: Opened, head: Head, item: Item) -> list[Difference]:
 def _counted(opened: Opened, repository_id: str) -> tuple[int, int]:
     """Return how many files and commits of a repository are visible."""
     files = commits = 0
-    for shown in opened.view.shown:
+    for shown in opened.visible():
         owners = shown.part.names("owners")
         if repository_id not in owners:
             continue

@@ -128,14 +128,15 @@ class Verification:
 
     def _sampled(self, opened: Opened) -> list[Shown]:
         """Choose visible documents, all equally likely."""
-        places = [visible_documents(shown) for shown in opened.view.shown]
+        visible = opened.visible()
+        places = [visible_documents(shown) for shown in visible]
         ends = np.cumsum([len(each) for each in places]) if places else np.empty(0, np.int64)
         total = int(ends[-1]) if len(ends) else 0
         found = []
         for number in sorted(self._chance.sample(range(total), min(self._sample, total))):
             which = int(np.searchsorted(ends, number, "right"))
             document = int(places[which][number - (int(ends[which - 1]) if which else 0)])
-            part = opened.view.shown[which].part
+            part = visible[which].part
             found.append(Shown(part, document, part.info(document)))
         return found
 

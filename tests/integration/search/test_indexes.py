@@ -313,6 +313,18 @@ def test_an_index_can_be_built_in_shards(world: World) -> None:
     assert shards <= {0, 1, 2}
     assert len(shards) > 1
     assert activate(world, index_id).status == 200
+    assert len(world.search("def", limit=50)) == 12
+    assert status(world)["chunks"] == 12
+
+
+def test_what_is_gone_stays_gone_in_every_shard(world: World) -> None:
+    gone = [world.code(f"{n}.py", f"def number{n}(): pass") for n in range(12)]
+    world.index(*gone)
+    world.index(deleted=[SourceRef(source_id=source.source_id, version=2) for source in gone])
+    index_id = built(world, shards=4)
+    assert activate(world, index_id).status == 200
+    world.index(*gone)
+    assert world.search("def") == []
 
 
 def test_from_sources_everything_is_sent_again(world: World) -> None:

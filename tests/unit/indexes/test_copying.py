@@ -17,7 +17,7 @@ from almanac.index.shards import shard_of
 from almanac.index.sources import Kind, SourceRef
 from almanac.index.visibility import AsOf, Facts, View, visible_documents
 from search.indexes import copying
-from search.indexes.opening import Difference, Opened
+from search.indexes.opening import Difference, Opened, OpenedShard
 from tests.unit.index.histories import MODEL, info, part_of, segment
 
 OTHER = Model(name="test:hash@4", fingerprint="f2", dimensions=4)
@@ -165,4 +165,5 @@ def test_two_indexes_are_compared_by_what_they_show() -> None:
 
 
 def _index(parts: list[Part]) -> Opened:
-    return Opened(IndexInfo("x", "test:hash"), ManifestState(), parts, [], View(parts, Facts()))
+    shard = OpenedShard(parts, [], View(parts, Facts()))
+    return Opened(IndexInfo("x", "test:hash"), ManifestState(), [shard])
