@@ -41,7 +41,7 @@ class Repository(RepositoryRecord):
     counts the workers since the last one that ended as it should: those in between were killed.
 
     The run numbered `rebuild_from`, or the first after it to complete, sends everything again, as if the index held
-    nothing; it makes itself the `floor`: what earlier runs sent is not shown from then on.
+    nothing of the target; it makes itself the `floor`: what earlier runs sent is not shown from then on.
     """
 
     main: str | None = None

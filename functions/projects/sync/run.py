@@ -202,7 +202,7 @@ class _Sync:
         emission = Emission(
             objects,
             self._origin(repository, run),
-            _states(repository, run),
+            self._before(repository, run, objects),
             forced=frozenset() if run.full else frozenset(repository.unindexed),
             cursor=run.position,
             limits=self._tuning.step,
@@ -231,6 +231,13 @@ class _Sync:
         await self._store.emitted(run, submodules)
         await self._finish(run)
 
+    def _before(self, repository: Repository, run: Run, objects: Objects) -> list[dict[str, str]]:
+        states = _states(repository, run)
+        if not run.full:
+            return states
+        # A rebuild may follow the loss of packs, and whatever a lost state held is below the floor.
+        return [state for state in states if all(objects.has_commit(head) for head in state.values())]
+
     async def _write(self, run: Run, step: Step) -> Run:
         if step.batch is not None:
             key = self._store.index_message(run.run, run.batches).batch_key
@@ -258,11 +265,10 @@ class _Sync:
 def _states(repository: Repository, run: Run) -> list[dict[str, str]]:
     """Return the states that the index may hold a mixture of, the completed one first.
 
-    A full run's floor hides whatever it holds: for it, that is nothing.
+    For a full run that is nothing, so that all of the target differs. What the others hold gets tombstones all the
+    same: the floor hides it from the present, but not from the past between this full run and the next.
     """
-    if run.full:
-        return [{}]
-    states = [repository.heads]
+    states: list[dict[str, str]] = [{}, repository.heads] if run.full else [repository.heads]
     for attempt in repository.attempted:
         if attempt.run != run.run and attempt.heads not in states:
             states.append(attempt.heads)

@@ -209,3 +209,23 @@ def test_a_version_carries_the_time_when_it_was_acknowledged(work: Workspace) ->
         if number == 1:
             assert shown["updated_at"] == shown["created_at"]
             work.call("PATCH", f"/messages/{message}", {"version": 1, "content": "second"})
+
+
+def test_the_very_next_search_finds_a_message_by_its_words(work: Workspace) -> None:
+    checkpoint = work.checkpoint()
+    message = work.message(checkpoint, "elephants never forget")
+    assert work.found("elephants") == [message]
+    work.call("PATCH", f"/messages/{message}", {"version": 1, "content": "giraffes sleep standing"})
+    assert (work.found("giraffes"), work.found("elephants")) == ([message], [])
+    work.work(failed(work, message, version=2))
+    assert work.found("giraffes") == [message]
+    work.call("DELETE", f"/messages/{message}")
+    assert work.found("giraffes") == []
+
+
+def test_a_message_whose_object_a_reader_misses_is_only_not_found_yet(work: Workspace) -> None:
+    checkpoint = work.checkpoint()
+    message, other = work.message(checkpoint, "elephants never forget"), work.message(checkpoint, "elephants swim")
+    key = awaiting(work)[message].batch_key
+    work.stack.client("s3").delete_object(Bucket="almanac", Key=key)
+    assert work.found("elephants") == [other]

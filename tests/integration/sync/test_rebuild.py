@@ -83,6 +83,18 @@ def test_a_full_sync_hides_what_should_not_be_there(synced: Synced, monkeypatch:
     assert synced.paths() == {"a.txt": "one"}
 
 
+def test_a_full_sync_leaves_tombstones_for_what_is_gone_since(synced: Synced) -> None:
+    synced.remote.commit({b"a.txt": b"one\n", b"gone.txt": b"gone\n"})
+    synced.sync()
+    synced.remote.commit({b"a.txt": b"one\n"})
+    shown = rebuild(synced)
+    assert (synced.paths(), shown["counts"]["files"]) == ({"a.txt": "one"}, 1)
+    # Without the floor, as a search as of then is answered once there is another.
+    key = keys.index_head(synced.tenant, synced.id)
+    runtime.run(Table("almanac", runtime.clients()).write(Update(key, set={"floor": 0})))
+    assert synced.paths() == {"a.txt": "one"}
+
+
 def test_the_run_after_a_full_one_sends_only_differences_and_keeps_the_floor(synced: Synced) -> None:
     names = {f"f{n}.txt".encode(): b"%d\n" % n for n in range(20)}
     synced.remote.commit(names)
@@ -231,3 +243,22 @@ def test_batches_are_awaited_until_they_are_indexed_or_their_repository_is_delet
     synced.stack.call("projects", "DELETE", synced.path, tenant=synced.tenant)
     synced.stack.drain()
     assert awaited(synced) == 0
+
+
+def test_search_shows_a_rebuilt_repository_and_nothing_from_before(synced: Synced) -> None:
+    synced.remote.commit({b"a.txt": b"elephants never forget\n"}, message="Begin")
+    synced.sync()
+    lose_the_index(synced)
+    assert found(synced, "elephants") == []
+    rebuild(synced)
+    assert found(synced, "elephants") == ["a.txt"]
+    synced.remote.commit({b"b.txt": b"elephants swim\n"}, message="Second")
+    synced.sync()
+    assert found(synced, "elephants") == ["b.txt"]
+
+
+def found(synced: Synced, words: str) -> list[str]:
+    query = {"q": words, "kind": "code"}
+    answer = synced.stack.call("search", "GET", "/api/v1/search", tenant=synced.tenant, query=query)
+    assert answer.status == 200, answer.text
+    return [hit["citation"]["path"] for hit in answer.json["items"]]
