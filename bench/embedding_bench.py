@@ -1,11 +1,13 @@
 """The road from a text to its code, beside a bare onnxruntime loop over the same chunks; and the steps before it."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,32 +74,30 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float]]:
-    """Return seconds per round of the bare loop and of ours, in turn on the same texts."""
+@contextmanager
+def cores(count: int) -> Iterator[None]:
+    """Let this thread, and those that it starts, use so many processors."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(before)[-count:]))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float], list[float]]:
+    """Return seconds per round of the bare loop, of ours on one core and on two, in turn on the same texts."""
     bare, service = bare_loop(), EmbeddingService(model, NoCache())
     bare(texts[:3])
-    theirs, ours = [], []
+    theirs, ours, two = [], [], []
     for start in range(0, ROUNDS * CHUNKS_PER_ROUND, CHUNKS_PER_ROUND):
         part = texts[start : start + CHUNKS_PER_ROUND]
-        theirs.append(seconds(lambda part=part: bare(part)))  # type: ignore[misc]
-        ours.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
-    return theirs, ours
-
-
-def on_two(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float]]:
-    """Return seconds per round with all texts in one call, and in two calls at once, as two cores are used."""
-
-    async def both(part: Sequence[str]) -> None:
-        middle = len(part) // 2
-        await asyncio.gather(model.embed_documents(part[:middle]), model.embed_documents(part[middle:]))
-
-    one, two = [], []
-    for start in range(0, ROUNDS * CHUNKS_PER_ROUND, CHUNKS_PER_ROUND):
-        part = sorted(texts[start : start + CHUNKS_PER_ROUND], key=len)
-        mixed = part[::2] + part[1::2]
-        one.append(seconds(lambda part=mixed: asyncio.run(model.embed_documents(part))))  # type: ignore[misc]
-        two.append(seconds(lambda part=mixed: asyncio.run(both(part))))  # type: ignore[misc]
-    return one, two
+        with cores(1):
+            theirs.append(seconds(lambda part=part: bare(part)))  # type: ignore[misc]
+            ours.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
+        with cores(2):
+            two.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
+    return theirs, ours, two
 
 
 def main() -> None:
@@ -109,20 +109,19 @@ def main() -> None:
     chunks = chunk(text[:200_000], language="python")
     texts = list(dict.fromkeys(embedding_text(part) for part in chunks))[: ROUNDS * CHUNKS_PER_ROUND]
     progress(f"embedding: {len(texts)} chunks, twice")
-    theirs, ours = compare(texts, model)
+    theirs, ours, two = compare(texts, model)
     ratio = sum(theirs) / sum(ours)
-    one, two = on_two(texts, model)
     query = [seconds(lambda: asyncio.run(model.embed_query("where is the header parsed"))) for _ in range(30)]
     report = Report(
         "Embedding",
         f"{len(texts)} chunks of the Python standard library (mean {sum(map(len, texts)) // len(texts)} characters), "
-        f"one thread, {ROUNDS} rounds in turn: a bare onnxruntime loop, and ours with hashing, cache calls and "
-        f"quantising; then one call and two calls at once. Chunking and words: {megabytes:.1f} MB of the same library.",
+        f"{ROUNDS} rounds in turn: a bare onnxruntime loop with one thread on one core, and ours with hashing, cache "
+        f"calls and quantising on one core and on two. Chunking and words: {megabytes:.1f} MB of the same library.",
         ["step", "figure"],
     )
-    report.row("bare onnxruntime loop", f"{len(texts) / sum(theirs):.1f} chunks/s")
-    report.row("Almanac, from text to int8 code", f"{len(texts) / sum(ours):.1f} chunks/s")
-    report.row("one call, then two calls at once", f"{len(texts) / sum(one):.1f}, {len(texts) / sum(two):.1f} chunks/s")
+    report.row("bare onnxruntime loop, one core", f"{len(texts) / sum(theirs):.1f} chunks/s")
+    report.row("Almanac, from text to int8 code, one core", f"{len(texts) / sum(ours):.1f} chunks/s")
+    report.row("the same on two cores", f"{len(texts) / sum(two):.1f} chunks/s")
     report.row("a query's vector", f"{median(query) * 1000:.1f} ms p50")
     report.row("loading the model, SHA-256 verified, imports included", f"{load * 1000:.0f} ms")
     for name, work in (
@@ -132,7 +131,7 @@ def main() -> None:
     ):
         report.row(name, f"{megabytes / min(seconds(lambda work=work: work(text)) for _ in range(3)):.1f} MB/s")  # type: ignore[misc]
     report.target(f"at least {TARGET}x of the bare loop, one core", f"{ratio:.2f}x", ratio >= TARGET)
-    gain = sum(one) / sum(two)
+    gain = sum(ours) / sum(two)
     report.target(f"at least {TARGET_TWO_CORES}x of one core on two", f"{gain:.2f}x", gain >= TARGET_TWO_CORES)
     report.finish()
 

@@ -63,10 +63,10 @@ def texts(rows: int) -> Path:
     return folder
 
 
-def lines_of(folder: Path, rows: int) -> Iterator[Line]:
-    """Yield the corpus's first `rows` chunks."""
+def lines_of(folder: Path, rows: int, first: int = 0) -> Iterator[Line]:
+    """Yield the corpus's first `rows` chunks, from `first` on."""
     with (folder / "texts.jsonl").open(encoding="utf-8") as lines:
-        yield from map(json.loads, islice(lines, rows))
+        yield from map(json.loads, islice(lines, first, rows))
 
 
 def files() -> Iterator[File]:

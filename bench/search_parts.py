@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +26,7 @@ from bench.search_corpus import lines_of
 from bench.search_vectors import DIMENSIONS, codes_of
 
 MODEL = Model(name=f"local:{NAME}", fingerprint=SHA256["model_quantized.onnx"], dimensions=DIMENSIONS)
+CORES = len(os.sched_getaffinity(0))
 _ROWS_PER_SEGMENT = 20_000
 """Far more than in use: it is the merged part that is measured."""
 
@@ -62,7 +66,7 @@ def segments(folder: Path, first: int, last: int, rows_per_segment: int) -> Iter
     sources: list[SourceInfo] = []
     rows: list[Row] = []
     begin = row = first
-    lines = (line for number, line in enumerate(lines_of(folder, last)) if number >= first)
+    lines = lines_of(folder, last, first)
     for _, chunks in groupby(lines, key=lambda line: line["document"]):
         for number, line in enumerate(chunks):
             if not number:
@@ -96,13 +100,16 @@ def _row(place: int, line: dict[str, Any]) -> Row:
 
 def _build(folder: Path, rows: int, target: Path) -> dict[str, Any]:
     progress(f"parts: writing {rows:,} chunks")
-    began, written, text_bytes = time.perf_counter(), [], 0
-    for segment in segments(folder, 0, rows, _ROWS_PER_SEGMENT):
-        encoded = parts.encode(segment)
-        file = target / f"segment-{encoded.sha256}"
-        file.write_bytes(encoded.body)
-        written.append(file)
-        text_bytes += sum(len(row.text.encode("utf-8", "replace")) for row in segment.rows)
+    began, text_bytes = time.perf_counter(), 0
+    written: list[Path] = []
+    waiting: deque[Future[Path]] = deque()
+    with ProcessPoolExecutor(CORES) as pool:
+        for segment in segments(folder, 0, rows, _ROWS_PER_SEGMENT):
+            text_bytes += sum(len(row.text.encode("utf-8", "replace")) for row in segment.rows)
+            waiting.append(pool.submit(_write, segment, target))
+            if len(waiting) > 2 * CORES:
+                written.append(waiting.popleft().result())
+        written += [future.result() for future in waiting]
     between = time.perf_counter()
     opened = [open_file(file) for file in written]
     merged = merge.merge(opened, Facts(), target, keep_history=False).current
@@ -116,6 +123,13 @@ def _build(folder: Path, rows: int, target: Path) -> dict[str, Any]:
         "merged": ended - between,
         "text_bytes": text_bytes,
     }
+
+
+def _write(segment: Segment, target: Path) -> Path:
+    encoded = parts.encode(segment)
+    file = target / f"segment-{encoded.sha256}"
+    file.write_bytes(encoded.body)
+    return file
 
 
 def _stamp(folder: Path) -> str:
