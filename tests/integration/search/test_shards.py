@@ -8,11 +8,12 @@ import pytest
 
 from almanac import runtime
 from almanac.aws import keys
+from almanac.events import MessageOrigin
 from almanac.index.copies import Copies
 from almanac.index.fusion import MEANING_WEIGHT
 from almanac.index.holding import Holding
 from almanac.index.ingest import model_of
-from almanac.index.manifest import Directory, IndexInfo
+from almanac.index.manifest import Awaited, Directory, IndexInfo
 from almanac.index.reader import Found, Reader
 from almanac.index.remote import LambdaInvoker, ShardUnavailable, serve, unpack
 from almanac.index.retrieval import Query
@@ -27,11 +28,11 @@ Told = Callable[[str], Coroutine[Any, Any, None]]
 class Holders(LambdaInvoker):
     """The functions that hold shards, all in this process. `told` hears every message before it is answered."""
 
-    def __init__(self, directory: Path, told: Told | None = None) -> None:
+    def __init__(self, directory: Path, told: Told | None = None, *, budget: int = 1 << 30) -> None:
         super().__init__(runtime.clients(), ["shards"])
         copies = Copies(blobs(), directory / "held", budget=1 << 30)
         opener = Reader(table(), blobs(), _model, wiring.default_directory(), copies)
-        self.holding = Holding(opener.bodies, blobs(), copies, budget=1 << 30)
+        self.holding = Holding(opener.bodies, blobs(), copies, budget=budget)
         self.messages: list[tuple[str, str]] = []
         self._told = told
 
@@ -126,3 +127,29 @@ def test_texts_are_read_again_from_the_shards_that_hold_them(sharded: World, tmp
     wrong = [Chunk("message:none", 1, 0), chunks[0]._replace(version=7), chunks[0]._replace(ordinal=99)]
     texts = run(ShardedSearch(found.shards).texts([*chunks, *wrong]))
     assert texts == [*(hit.text for hit in found.hits), None, None, None]
+
+
+def test_what_is_not_embedded_yet_is_found_in_its_shard(sharded: World, tmp_path: Path) -> None:
+    sharded.index(*(sharded.message(f"m{n}", f"elephants {n}") for n in range(6)))
+    for n in range(4, 9):
+        late = sharded.message(f"m{n}", f"elephants late {n}", version=2)
+        event = sharded.send(late)
+        origin = MessageOrigin(message_id=f"msg_{n}", version=2)
+        awaited = Awaited(f"msg_{n}", origin, event.batch_key, sharded.checkpoint, late.source_id, 2, f"2026-0{n}")
+        sharded.write(sharded.manifest.await_(awaited))
+    expected = search(reader(tmp_path), sharded.tenant)
+    found = search(reader(tmp_path, Holders(tmp_path)), sharded.tenant)
+    assert repr(found.hits) == repr(expected.hits)
+    assert (found.rows, found.unembedded, found.awaiting) == (9, 5, expected.awaiting)
+
+
+def test_a_function_lets_go_of_shards_beyond_its_budget(sharded: World, tmp_path: Path) -> None:
+    sharded.index(*(sharded.message(f"m{n}", f"elephants {n}") for n in range(30)))
+    holders = Holders(tmp_path)
+    expected = search(reader(tmp_path, holders), sharded.tenant)
+    everything = holders.holding.nbytes
+    tight = Holders(tmp_path, budget=everything * 2 // 3)
+    source = reader(tmp_path, tight)
+    for _ in range(3):
+        assert repr(search(source, sharded.tenant).hits) == repr(expected.hits)
+        assert 0 < tight.holding.nbytes <= everything * 2 // 3
