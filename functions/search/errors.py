@@ -22,12 +22,6 @@ class InvalidQuery(Unprocessable):
         return cls(error.message, field=field, errors=[entry])
 
 
-class FilterGivenTwice(Unprocessable):
-    """A filter of which any value will do stands both in the query and beside it."""
-
-    code = "filter_given_twice"
-
-
 class InvalidPeriod(Unprocessable):
     """`since` is not before `until`."""
 

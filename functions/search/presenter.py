@@ -68,21 +68,20 @@ def _hit(hit: Hit, head: Head | None, query: Query) -> schemas.Hit:
         highlights=hit.excerpt.highlights,
         score=hit.position.score,
         scores=schemas.Scores(words=hit.words, meaning=hit.meaning),
-        explanation=_explanation(hit, query) if query.explain else None,
+        explanation=_explanation(hit) if query.explain else None,
         citation=_citation(hit, head),
         more_from_source=hit.more,
     )
 
 
-def _explanation(hit: Hit, query: Query) -> schemas.Explanation:
-    meaning = query.meaning_weight if hit.parts.embedded else 0.0
+def _explanation(hit: Hit) -> schemas.Explanation:
     return schemas.Explanation(
         bm25=hit.parts.bm25,
         terms=dict(hit.parts.terms),
         cosine=hit.parts.cosine,
         embedded=hit.parts.embedded,
-        words_weight=1 - meaning,
-        meaning_weight=meaning,
+        words_weight=hit.parts.words_weight,
+        meaning_weight=hit.parts.meaning_weight,
     )
 
 

@@ -13,7 +13,7 @@ from almanac.web.auth import MissingPrincipal, Principal, Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
 from search import wiring
-from search.errors import FilterGivenTwice, InvalidPeriod, InvalidQuery
+from search.errors import InvalidPeriod, InvalidQuery
 from search.schemas import SearchRequest, SearchResults
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _ERRORS = problem_responses(
     Unprocessable,
     InvalidQuery,
     InvalidPeriod,
-    FilterGivenTwice,
     CommitNotIndexed,
     AmbiguousCommit,
     Unavailable,

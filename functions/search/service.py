@@ -58,7 +58,7 @@ class Page:
         several = [candidates(view, query, known, exhaustive=True) for view in views]
         found = best(Candidates.joined(several))
         shown: list[Hit] = []
-        for entry in rank(query, found):
+        for entry in rank(query, known, found):
             shown += hits(views[int(found.shard[entry.place])], query, known, found, [entry], 1)
             if len(shown) == limit:
                 break

@@ -38,6 +38,7 @@ def test_a_segment_survives_its_encoding(texts: list[list[str]], version: int, o
         source.source_id: (source, [row._replace(source=0) for row in made.rows if row.source == place])
         for place, source in enumerate(made.sources)
     }
+    assert made.vectors is not None
     for row in range(part.rows):
         known = made.rows.index(
             part.row(row)._replace(source=int(part.info(int(part.row_documents[row])).source_id[-3:]))

@@ -190,9 +190,9 @@ class TestPhrases:
         (info(4), ["nothing of the kind"]),
     ]
 
-    def found(self, text: str = "of", **asked: tuple[str, ...]) -> set[str]:
-        view = view_of(segment(self.rows))
-        return {hit.info.source_id[-1] for hit in search(view, dataclasses.replace(query(text), **asked), 10)}
+    def found(self, phrases: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> set[str]:
+        asked = dataclasses.replace(query("of"), phrases=phrases, without=without)
+        return {hit.info.source_id[-1] for hit in search(view_of(segment(self.rows)), asked, 10)}
 
     def test_a_phrase_must_stand_word_by_word(self) -> None:
         assert self.found(phrases=("queue of headers",)) == {"2"}

@@ -19,6 +19,7 @@ class Filters:
     """An empty set or None lets everything pass; `since` is included, `until` is not.
 
     `paths` are globs and `authors` parts of names, of which one must fit. What fits one of `without_...` does not pass.
+    Every one of `also` must let a source pass as well.
     """
 
     projects: frozenset[str] = frozenset()
@@ -32,6 +33,7 @@ class Filters:
     without_languages: frozenset[str] = frozenset()
     without_paths: tuple[str, ...] = ()
     without_authors: tuple[str, ...] = ()
+    also: tuple["Filters", ...] = ()
 
 
 def microseconds(moment: datetime) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from almanac.index import selection
 from almanac.index.filters import Filters
-from almanac.index.fusion import combine
+from almanac.index.fusion import combine, is_lookup, share
 from almanac.index.highlight import Excerpt, excerpt
 from almanac.index.parts import Part
 from almanac.index.selection import Phrases, Scope, count_doubtful, holds, select
@@ -136,21 +136,30 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A source in the order of hits: its best row, a place among the candidates, and how many `more` it has there."""
+    """A source in the order of hits: its best row, a place among the candidates, and how many `more` it has there.
+
+    `weight` is how much meaning counted in this answer.
+    """
 
     position: Position
     place: int
     words: float
     meaning: float
     more: int
+    weight: float
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a score came about. `terms` are the parts of `bm25`; `cosine` is None where there is no vector."""
+    """How a score came about. `terms` are the parts of `bm25`; `cosine` is None where there is no vector.
+
+    The weights are the most that either side could add to the score.
+    """
 
     bm25: float
     cosine: float | None
+    words_weight: float
+    meaning_weight: float
     terms: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -188,7 +197,7 @@ def search(
     """
     known = statistics(view, query)
     found = candidates(view, query, known, exhaustive=exhaustive)
-    return hits(view, query, known, found, rank(query, found, after), limit)
+    return hits(view, query, known, found, rank(query, known, found, after), limit)
 
 
 def statistics(view: View, query: Query) -> TermStatistics:
@@ -246,12 +255,16 @@ def best(found: Candidates) -> Candidates:
     return found[np.flatnonzero(by_words | near)]
 
 
-def rank(query: Query, found: Candidates, after: Position | None = None) -> Iterator[Ranked]:
+def rank(query: Query, known: TermStatistics, found: Candidates, after: Position | None = None) -> Iterator[Ranked]:
     """Fuse the scores of candidates and yield each source's best row, in order."""
     if not len(found):
         return
     similarity = None if np.isnan(found.similarity).all() else found.similarity
-    words, meaning = combine(found.words, similarity, query.meaning_weight)
+    weight = 0.0
+    if similarity is not None:
+        ideal = (K1 + 1) * math.fsum(known.weight(term) for term in known.frequencies)
+        weight = share(found.words, similarity, query.meaning_weight, ideal, lookup=is_lookup(query.text))
+    words, meaning = combine(found.words, similarity, weight)
     score, near = words + meaning, np.nan_to_num(found.similarity, nan=0.0)
     order = np.lexsort((found.ordinal, found.low, found.high, -near, -score))
     firsts, more = _distinct(found.high[order], found.low[order])
@@ -259,7 +272,7 @@ def rank(query: Query, found: Candidates, after: Position | None = None) -> Iter
         source = f"{int(found.high[place]):016x}{int(found.low[place]):016x}"
         position = Position(float(score[place]), float(near[place]), source)
         if after is None or position.key > after.key:
-            yield Ranked(position, place, float(words[place]), float(meaning[place]), others)
+            yield Ranked(position, place, float(words[place]), float(meaning[place]), others, weight)
 
 
 def _distinct(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> tuple[Places, Places]:
@@ -314,6 +327,8 @@ def _hit(
         parts=Explanation(
             float(found.words[entry.place]),
             None if math.isnan(cosine) else cosine,
+            1.0 if math.isnan(cosine) else 1 - entry.weight,
+            0.0 if math.isnan(cosine) else entry.weight,
             {term: value for term, value in parts.items() if value},
         ),
         info=info,

@@ -142,6 +142,7 @@ def _matching(part: Part, filters: Filters) -> Mask | None:
         tests.append(times >= microseconds(filters.since))
     if filters.until is not None:
         tests.append((times < microseconds(filters.until)) & (times != NO_TIME))
+    tests += [mask for mask in (_matching(part, other) for other in filters.also) if mask is not None]
     return np.logical_and.reduce(tests) if tests else None
 
 

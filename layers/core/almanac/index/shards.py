@@ -128,7 +128,7 @@ class ShardedSearch:
         known = counted.known
         several = await _all(shard.candidates(query, known) for shard in self._shards)
         found = await asyncio.to_thread(lambda: best(Candidates.joined(several)))
-        ranked = rank(query, found, after)
+        ranked = rank(query, known, found, after)
         shown: list[Hit] = []
         wanted = limit
         while len(shown) < limit and (group := list(islice(ranked, wanted))):
