@@ -15,6 +15,10 @@ from tests.support.roles import Need, allows, needs
         ("ProjectsFunction", "kms:Decrypt", "TokenKey"),
         ("ProjectsFunction", "dynamodb:Query", "Table/index/due"),
         ("SearchFunction", "s3:GetObject", "Bucket/tenants/ten_1/repositories/rep_1/packs/1"),
+        ("SearchFunction", "s3:PutObject", "Bucket/tenants/ten_1/index/m/parts/1"),
+        ("CompactorFunction", "s3:DeleteObject", "Bucket/tenants/ten_1/index/m/parts/1"),
+        ("CompactorFunction", "s3:DeleteObjectVersion", "Bucket/tenants/ten_1/messages/msg_1/1"),
+        ("SweeperFunction", "s3:ListBucketVersions", "Bucket"),
         ("RelayFunction", "sqs:SendMessage", "SyncDeadLetterQueue"),
     ],
 )
