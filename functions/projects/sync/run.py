@@ -199,16 +199,16 @@ class _Sync:
 
     async def _emit(self, repository: Repository, run: Run, objects: Objects) -> None:
         """Send what differs, step by step, until all is out or the deadline is near."""
-        emission = Emission(
-            objects,
-            self._origin(repository, run),
-            self._before(repository, run, objects),
-            forced=frozenset() if run.full else frozenset(repository.unindexed),
-            cursor=run.position,
-            limits=self._tuning.step,
-        )
         ahead: asyncio.Task[Step] | None = None
         try:
+            emission = Emission(
+                objects,
+                self._origin(repository, run),
+                self._before(repository, run, objects),
+                forced=frozenset() if run.full else frozenset(repository.unindexed),
+                cursor=run.position,
+                limits=self._tuning.step,
+            )
             step = await asyncio.to_thread(emission.step)
             while True:
                 enough = self._deadline.remaining() < self._tuning.margin
