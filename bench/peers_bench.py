@@ -122,8 +122,8 @@ def _found(figures: dict[str, Any], folder: Path, of_row: list[int]) -> str:
     if "answers" not in figures:
         return "-"
     wanted = [question["document"] for question in json.loads((folder / "questions.json").read_text())]
-    pages = zip(wanted, figures["answers"], strict=True)
-    return f"{sum(document in {of_row[row] for row in page} for document, page in pages) / len(wanted):.2f}"
+    pages = list(zip(wanted, figures["answers"], strict=False))
+    return f"{sum(document in {of_row[row] for row in page} for document, page in pages) / len(pages):.2f}"
 
 
 def _times(figures: dict[str, float]) -> str:

@@ -25,7 +25,8 @@ class Sqlite(Peer):
             f" vector float[{width}] distance_metric=cosine);"
             "create table chunks(row integer primary key, project text, text text);"
             "create index by_project on chunks(project);"
-            "create virtual table words using fts5(text, content='chunks', content_rowid='row', tokenize='porter');"
+            "create virtual table words using"
+            " fts5(text, project, content='chunks', content_rowid='row', tokenize='porter');"
         )
         for first, chunks, vectors in self.corpus.batches(10_000):
             rows = range(first, first + len(chunks))
@@ -52,17 +53,10 @@ class Sqlite(Peer):
         return self._read(self._near(vector, project, TOP))
 
     def hybrid(self, text: str, vector: Floats, project: str | None) -> list[int]:
-        words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text))
-        if project is None:
-            by_words = self._db.execute(
-                "select rowid from words where words match ? order by rank limit ?", (words, DEPTH)
-            )
-        else:
-            by_words = self._db.execute(
-                "select rowid from words where words match ?"
-                " and rowid in (select row from chunks where project = ?) order by rank limit ?",
-                (words, project, DEPTH),
-            )
+        words = "text : (" + " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text)) + ")"
+        if project is not None:
+            words = f"({words}) AND project : {project}"
+        by_words = self._db.execute("select rowid from words where words match ? order by rank limit ?", (words, DEPTH))
         return self._read(fused([row for (row,) in by_words], self._near(vector, project, DEPTH)))
 
     def _near(self, vector: Floats, project: str | None, count: int) -> list[int]:
