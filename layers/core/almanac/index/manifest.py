@@ -213,16 +213,18 @@ class ManifestState:
                 self.snapshots.setdefault(entry.index_id, {})[entry.shard] = entry
             case Tombstones():
                 self.tombstones[entry.digest] = entry
-                for source_id, version in entry.versions.items():
-                    self.erased[source_id] = max(version, self.erased.get(source_id, 0))
+                self._bury(entry.versions)
             case Drop():
                 self.drops.add(entry.owner_id)
             case Lost():
                 self.lost[entry.sha256] = entry
             case Head():
-                known = self.heads.get(entry.repository_id)
-                if known is None or known.run <= entry.run:
-                    self.heads[entry.repository_id] = entry
+                known = self.heads.get(entry.repository_id, entry)
+                self.heads[entry.repository_id] = entry if known.run <= entry.run else known
+
+    def _bury(self, versions: Mapping[str, int]) -> None:
+        for source_id, version in versions.items():
+            self.erased[source_id] = max(version, self.erased.get(source_id, 0))
 
     def segments(self, index_id: str, shard: int | None = None) -> dict[str, SegmentEntry]:
         """Return the log of an index, or of one of its shards, by segment name."""
