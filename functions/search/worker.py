@@ -18,9 +18,9 @@ async def work(message: EmbeddingWork, deadline: Deadline) -> None:
         case IndexSources():
             await indexing.index(message, deadline)
         case BuildIndex():
-            from search.indexes import build
+            from search.indexes.build import run
 
-            await build.run(message, deadline)
+            await run(message, deadline)
 
 
 async def give_up(message: EmbeddingWork, code: str, cause: str) -> None:
