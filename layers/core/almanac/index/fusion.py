@@ -29,11 +29,11 @@ FOREIGN_LANGUAGE_WEIGHT = 0.15
 
 # What each trait of a text adds to the log-odds of meaning's share, for a query whose scores are nothing special.
 TEXT: Mapping[str, float] = MappingProxyType(
-    {"constant": -0.65, "sentence": 1.23, "length": -0.18, "lookup": 1.02, "composed": -1.19, "coded": -2.33}
+    {"constant": -0.65, "sentence": 1.45, "length": -0.18, "lookup": 1.02, "composed": -1.19, "coded": -2.33}
 )
 # What each trait of the scores adds: its coefficient, and the value at which it says nothing.
 SCORES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"coverage": (-3.4, 0.4), "spread": (5.72, 0.43), "peak": (0.32, 0.54)}
+    {"coverage": (-4.0, 0.4), "spread": (5.72, 0.43), "peak": (0.32, 0.54)}
 )
 _LONGEST = 16
 
