@@ -17,9 +17,10 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from almanac.embeddings.local import LocalEmbedder
+from almanac.index.encoding import encode
 from almanac.index.fusion import meaning_weight
 from almanac.index.ingest import model_of
-from almanac.index.parts import encode, open_part
+from almanac.index.parts import open_part
 from almanac.index.retrieval import Query, search
 from almanac.index.segments import Row, Segment
 from almanac.index.sources import Kind, SourceInfo

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from almanac.index.encoding import encode
 from almanac.index.filters import Filters
-from almanac.index.parts import encode, open_part
+from almanac.index.parts import open_part
 from almanac.index.retrieval import Hit, Query, search
 from almanac.index.visibility import Facts, View
 from bench.report import percentile

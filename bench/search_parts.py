@@ -15,7 +15,7 @@ import numpy as np
 
 from almanac.embeddings import base, local
 from almanac.embeddings.local import NAME, SHA256
-from almanac.index import merge, parts, words
+from almanac.index import encoding, merge, parts, words
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.sources import Kind, SourceInfo
 from almanac.index.visibility import Facts
@@ -126,7 +126,7 @@ def _build(folder: Path, rows: int, target: Path) -> dict[str, Any]:
 
 
 def _write(segment: Segment, target: Path) -> Path:
-    encoded = parts.encode(segment)
+    encoded = encoding.encode(segment)
     file = target / f"segment-{encoded.sha256}"
     file.write_bytes(encoded.body)
     return file

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from almanac.index.parts import searchable_text
-from almanac.index.segments import Row
+from almanac.index.segments import Row, searchable_text
 from almanac.text import tokenize
 from almanac.text.tokenize import terms
 from bench.report import Report, progress

@@ -20,7 +20,7 @@ from search.indexes.builds import Build, Builds
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Codes
-    from almanac.index.parts import EncodedPart
+    from almanac.index.encoding import EncodedPart
     from almanac.index.segments import Model
     from search.indexes.copying import Batch
     from search.indexes.opening import Opened
@@ -135,7 +135,7 @@ class _Filling:
         return written
 
     async def _copy(self, serving: "Opened", other: "Opened", shard: int, batch: "Batch") -> None:
-        from almanac.index.parts import encode
+        from almanac.index.encoding import encode
 
         vectors, embedded = await self._vectors(serving.info, other.info, batch)
         part = await asyncio.to_thread(encode, batch.segment(_model_of(other.info), vectors))

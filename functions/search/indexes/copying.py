@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from almanac.index.parts import EncodedPart, Part, columns_of, lay_out
+from almanac.index.encoding import EncodedPart, columns_of, lay_out
+from almanac.index.parts import Part
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import SourceInfo

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from almanac.index.encoding import encode
 from almanac.index.filters import Filters
-from almanac.index.parts import Part, encode, open_part
+from almanac.index.parts import Part, open_part
 from almanac.index.retrieval import Hit, Query, search
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.sources import Kind, SourceInfo, SourceRef

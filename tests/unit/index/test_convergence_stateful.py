@@ -26,10 +26,11 @@ from almanac.embeddings.testing import HashEmbedder
 from almanac.events import BatchOrigin, IndexSources
 from almanac.index.compaction import Workshop, compact
 from almanac.index.copies import Copies
+from almanac.index.encoding import encode
 from almanac.index.filters import microseconds
 from almanac.index.ingest import Stores, index_batch, model_of
 from almanac.index.manifest import Directory, Head, IndexInfo, Manifest
-from almanac.index.parts import encode, open_part
+from almanac.index.parts import open_part
 from almanac.index.reader import Found, Reader
 from almanac.index.retrieval import Query, search
 from almanac.index.segments import Row, Segment

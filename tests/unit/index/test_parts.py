@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almanac.events import BatchOrigin
-from almanac.index.parts import CorruptPart, Part, encode, open_part
+from almanac.index.encoding import encode
+from almanac.index.parts import CorruptPart, Part, open_part
 from almanac.index.segments import Model, ModelMismatch, Row, Segment
 from almanac.index.sources import SourceInfo, SourceRef
 from tests.unit.index.histories import MODEL, info, segment

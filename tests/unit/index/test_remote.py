@@ -17,9 +17,10 @@ from almanac.aws.clients import Clients
 from almanac.errors import Unavailable
 from almanac.events import MessageOrigin
 from almanac.index import remote
+from almanac.index.bm25 import TermStatistics
 from almanac.index.manifest import Awaited, Directory, IndexInfo, ManifestState, PartRef, SegmentEntry, Snapshot
 from almanac.index.remote import LambdaInvoker, Pin, RemoteShard, ShardUnavailable, pack, pins, serve, unpack
-from almanac.index.retrieval import Candidates, Query, TermStatistics
+from almanac.index.retrieval import Candidates, Query
 from almanac.index.segments import Model
 from almanac.index.shards import Counted, shard_of
 from almanac.index.visibility import AsOf, Facts, View

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from almanac.index import retrieval, selection
+from almanac.index import bm25, pool, selection
+from almanac.index.bm25 import K1, B
+from almanac.index.encoding import encode
 from almanac.index.fusion import combine
-from almanac.index.parts import encode, open_part
-from almanac.index.retrieval import K1, POOL, B, Query, search, statistics
+from almanac.index.parts import open_part
+from almanac.index.pool import POOL
+from almanac.index.retrieval import Query, search, statistics
 from almanac.index.segments import Model, ModelMismatch, Segment
 from almanac.index.visibility import Facts, View
 from tests.unit.index.histories import MODEL, WORDS, answer, info, part_of, query, segment, vector_of, view_of
@@ -21,7 +24,7 @@ from tests.unit.index.histories import MODEL, WORDS, answer, info, part_of, quer
 documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=12)
 
 
-def bm25(collection: list[list[str]], terms: list[str]) -> list[float]:
+def scores_by_formula(collection: list[list[str]], terms: list[str]) -> list[float]:
     """Score as the formula reads, over the whole collection."""
     average = sum(map(len, collection)) / len(collection)
     scores = []
@@ -49,7 +52,7 @@ def test_word_scores_are_bm25_over_the_visible_rows_alone(
     erased = {info(n).source_id: 1 for n, seen in enumerate(visible) if not seen}
     view = view_of(*parts, facts=Facts(erased=erased))
     shown = [document for document, seen in zip(collection, visible, strict=True) if seen]
-    expected = [score for score in (bm25(shown, words) if any(shown) else []) if score]
+    expected = [score for score in (scores_by_formula(shown, words) if any(shown) else []) if score]
     asked = Query(" ".join(words), None, 0)
     found = sorted(hit.parts.bm25 for hit in search(view, asked, 100))
     np.testing.assert_allclose(found, sorted(expected), rtol=1e-12)
@@ -153,8 +156,8 @@ def test_another_models_vectors_do_not_enter() -> None:
 @given(st.integers(0, 10_000), st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True))
 def test_leaving_frequent_terms_for_last_changes_no_answer(seed: int, words: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "_FREQUENT", 3)
-        patch.setattr(retrieval, "POOL", 5)
+        patch.setattr(bm25, "_FREQUENT", 3)
+        patch.setattr(pool, "POOL", 5)
         choose = random.Random(seed)
         # The first words are frequent and the last are rare.
         sources = [

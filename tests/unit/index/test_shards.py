@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from almanac.index import remote, retrieval, selection
+from almanac.index import bm25, remote, retrieval, selection
+from almanac.index import pool as pools
+from almanac.index.encoding import encode
 from almanac.index.filters import Filters
-from almanac.index.parts import Part, encode, open_part
+from almanac.index.parts import Part, open_part
 from almanac.index.remote import Pin, RemoteShard, ShardUnavailable, serve
 from almanac.index.retrieval import Hit, Query, search
 from almanac.index.segments import Model, Row, Segment
@@ -185,8 +187,8 @@ def exact(hits: Sequence[Hit]) -> list[str]:
 def pruning(pool: int) -> Iterator[None]:
     """Let even small worlds have more rows than are looked at, and terms that are left for later."""
     with (
-        patch.object(retrieval, "POOL", pool),
-        patch.object(retrieval, "_FREQUENT", pool),
+        patch.object(pools, "POOL", pool),
+        patch.object(bm25, "_FREQUENT", pool),
         patch.object(selection, "PHRASE_ROWS", pool),
         patch.object(remote, "ROWS_PER_ANSWER", pool + 1),
     ):
@@ -235,7 +237,7 @@ def test_phrases_that_were_not_looked_up_are_looked_up_in_the_hits() -> None:
 
 def test_a_shard_that_fails_fails_the_search() -> None:
     class Failing(LocalShard):
-        async def candidates(self, query: Query, known: retrieval.TermStatistics) -> retrieval.Candidates:
+        async def candidates(self, query: Query, known: bm25.TermStatistics) -> retrieval.Candidates:
             raise ShardUnavailable("gone")
 
     view = view_of([Batch([(info(1, 1), ["parse header"])], [], True)], Facts())

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almanac.events import BatchOrigin
+from almanac.index.encoding import EncodedPart, encode
 from almanac.index.manifest import IndexInfo, ManifestState
 from almanac.index.merge import merge
-from almanac.index.parts import EncodedPart, Part, encode, open_part
+from almanac.index.parts import Part, open_part
 from almanac.index.segments import Model, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import Kind, SourceRef

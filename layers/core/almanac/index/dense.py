@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almanac.errors import RetryableError, TerminalError
+from almanac.index.bm25 import TermStatistics
 from almanac.index.filters import Filters
 from almanac.index.parts import KINDS, Part
-from almanac.index.retrieval import Candidates, Query, TermStatistics, candidates
+from almanac.index.retrieval import Candidates, Query, candidates
 from almanac.index.selection import Scope, select
 from almanac.index.shards import LocalShard
 from almanac.index.sources import Kind

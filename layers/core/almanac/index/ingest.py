@@ -13,8 +13,8 @@ from almanac.embeddings.cache import EmbeddingService, VectorCache
 from almanac.errors import RetryableError
 from almanac.events import CompactIndex, IndexSources, SourcesIndexed
 from almanac.index import upkeep
+from almanac.index.encoding import encode
 from almanac.index.manifest import Directory, IndexInfo, IndexState, Manifest, ManifestState, SegmentEntry
-from almanac.index.parts import encode
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import Source, SourceBatch

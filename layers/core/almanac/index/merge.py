@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almanac.index.parts import NAMES, Columns, Graves, Part, lay_out, source_key
+from almanac.index.encoding import Columns, lay_out
+from almanac.index.parts import NAMES, Graves, Part, source_key
 from almanac.index.visibility import Facts, Mask, View, kept
 from almanac.index.words import BLOCK, Block, block_of
 

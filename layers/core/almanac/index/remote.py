@@ -25,6 +25,7 @@ from pydantic import TypeAdapter
 from almanac.aws.clients import Clients, error_code
 from almanac.errors import Unavailable
 from almanac.index import tail
+from almanac.index.bm25 import TermStatistics
 from almanac.index.filters import Filters
 from almanac.index.manifest import Awaited, ManifestState, PartRef
 from almanac.index.retrieval import (
@@ -33,7 +34,6 @@ from almanac.index.retrieval import (
     Position,
     Query,
     Ranked,
-    TermStatistics,
     candidates,
     hits,
     statistics,

@@ -7,38 +7,28 @@ over rows is a sum of integers, and each row's terms are added up in one order: 
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import simsimd
 from numpy.typing import NDArray
 
-from almanac.index import selection
+from almanac.index import pool, selection
+from almanac.index.bm25 import K1, Scored, TermStatistics, score_words, term_scores, visible_postings
 from almanac.index.filters import Filters
 from almanac.index.fusion import combine, is_lookup, share
 from almanac.index.highlight import Excerpt, excerpt
+from almanac.index.nearness import Given, Near
 from almanac.index.parts import Part
-from almanac.index.selection import Phrases, Scope, count_doubtful, holds, select
+from almanac.index.pool import NOWHERE, Floats, Places, largest, union
+from almanac.index.selection import Phrases, count_doubtful, holds, select
 from almanac.index.sources import Kind, SourceInfo
-from almanac.index.visibility import Shown, View
-from almanac.index.words import BLOCK, Block, term_hash
+from almanac.index.visibility import View
+from almanac.index.words import term_hash
 from almanac.text.tokenize import terms
 
-POOL = 1000
-"""How many of the best rows by words, and by meaning, are looked at for hits; paging ends with them."""
-K1 = 1.2
-B = 0.75
 CONTEXT_JOINT = " > "
-_SPARSE = 0.25
-"""Below this share of rows, copying their vectors out is cheaper than comparing all."""
-_FREQUENT = 4000
-"""Only for a term with more postings than this is it worth while to find out whether it can be left for later."""
-
-Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
 
 
 class Position(NamedTuple):
@@ -71,35 +61,6 @@ class Query:
     @property
     def checked(self) -> Phrases:
         return Phrases(self.phrases, self.without)
-
-
-@dataclass(frozen=True)
-class TermStatistics:
-    """What BM25 needs to know of visible rows: how many, how many terms they have, and in how many each term occurs.
-
-    `doubtful` counts the rows that must be read to tell whether they hold the query's phrases.
-    """
-
-    rows: int
-    length: int
-    frequencies: Mapping[str, int]
-    doubtful: int = 0
-
-    def __add__(self, other: "TermStatistics") -> "TermStatistics":
-        frequencies = Counter(self.frequencies)
-        frequencies.update(other.frequencies)
-        doubtful = self.doubtful + other.doubtful
-        return TermStatistics(self.rows + other.rows, self.length + other.length, frequencies, doubtful)
-
-    def weight(self, term: str) -> float:
-        """Return how telling a term is: ln(1 + (N - n + 0.5) / (n + 0.5)), which is positive for every n up to N."""
-        frequency = self.frequencies.get(term, 0)
-        return math.log(1 + (self.rows - frequency + 0.5) / (frequency + 0.5))
-
-    @property
-    def ordered(self) -> list[str]:
-        """The terms that occur, the rarest first."""
-        return sorted((t for t, n in self.frequencies.items() if n), key=lambda t: (self.frequencies[t], term_hash(t)))
 
 
 @dataclass(frozen=True)
@@ -209,7 +170,7 @@ def statistics(view: View, query: Query) -> TermStatistics:
         for block in shown.part.blocks:
             for place, found in enumerate(block.find(hashes)):
                 if found is not None:
-                    counts[place] += _visible_postings(shown, block, found)
+                    counts[place] += visible_postings(shown, block, found)
     doubtful = count_doubtful(view, query.filters, query.checked)
     return TermStatistics(view.rows, view.length, dict(zip(wanted, counts.tolist(), strict=True)), doubtful)
 
@@ -228,19 +189,19 @@ def candidates(
     rows are scored as exactly as all others. None for a part is to search it here.
     """
     scopes = select(view, query.filters, query.checked, known.doubtful)
-    scored = [_Scored(scope) for scope in scopes]
-    rest = _score_words(scored, known, exhaustive=exhaustive)
+    scored = [Scored(scope) for scope in scopes]
+    rest = score_words(scored, known, exhaustive=exhaustive)
     has_meaning = query.vector is not None and bool(query.vector.any())
     found = []
     for number, by_words in enumerate(scored):
-        near: _Near | _Given | None = None
+        near: Near | Given | None = None
         if has_meaning and query.vector is not None:
             given = None if nearest is None else nearest[number]
-            near = _Near(by_words.scope, query.vector) if given is None else _Given(by_words.scope, query.vector, given)
-        rows = np.sort(by_words.rows) if near is None else _union(by_words.rows, near.best())
+            near = Near(by_words.scope, query.vector) if given is None else Given(by_words.scope, query.vector, given)
+        rows = np.sort(by_words.rows) if near is None else union(by_words.rows, near.best())
         words = by_words.scores[rows]
         for term in rest:
-            words += _term_scores(by_words.scope.part, rows, term, known)
+            words += term_scores(by_words.scope.part, rows, term, known)
         similarity = np.full(len(rows), np.nan) if near is None else near.at(rows)
         found.append(_columns(by_words.scope.part, number, rows, words, similarity))
     return best(Candidates.joined(found) if found else _NONE)
@@ -249,9 +210,9 @@ def candidates(
 def best(found: Candidates) -> Candidates:
     """Keep the best `POOL` by words and by meaning, with all equals of the last: whichever shards they came from."""
     by_words = found.words > 0
-    by_words &= found.words >= _largest(found.words[by_words], POOL)
+    by_words &= found.words >= largest(found.words[by_words], pool.POOL)
     embedded = ~np.isnan(found.similarity)
-    near = embedded & (np.nan_to_num(found.similarity, nan=-2.0) >= _largest(found.similarity[embedded], POOL))
+    near = embedded & (np.nan_to_num(found.similarity, nan=-2.0) >= largest(found.similarity[embedded], pool.POOL))
     return found[np.flatnonzero(by_words | near)]
 
 
@@ -319,7 +280,7 @@ def _hit(
     parts = {}
     if query.explain:
         at = np.array([row])
-        parts = {term: float(_term_scores(part, at, term, known)[0]) for term in known.ordered}
+        parts = {term: float(term_scores(part, at, term, known)[0]) for term in known.ordered}
     return Hit(
         position=entry.position,
         words=entry.words,
@@ -342,202 +303,6 @@ def _hit(
     )
 
 
-class _Scored:
-    """A scope's rows with their scores by words so far; `rows` are those that have one and may be among the best."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        self.scores = np.zeros(scope.part.rows)
-        self.rows: Places = _EMPTY
-
-    def add(self, term: str, known: TermStatistics) -> None:
-        """Add a term's score to every row of the scope that has it."""
-        part, new = self.scope.part, [self.rows]
-        hashes = np.array([term_hash(term)], np.uint64)
-        for block in part.blocks:
-            (found,) = block.find(hashes)
-            if found is None:
-                continue
-            rows, counts = block.rows[found], block.counts[found]
-            end = min(block.first + BLOCK, part.rows)
-            if self.scope.rows is not None:
-                passing = self.scope.rows[block.first : end][rows]
-                rows, counts = rows[passing], counts[passing]
-            before = self.scores[block.first : end][rows]
-            new.append(rows[before == 0].astype(np.int64) + block.first)
-            lengths = part.row_lengths[block.first : end][rows]
-            self.scores[block.first : end][rows] = before + _bm25(counts, lengths, term, known)
-        self.rows = np.concatenate(new)
-
-    def keep(self, least: float) -> None:
-        """Give up the rows below a score."""
-        self.rows = self.rows[self.scores[self.rows] >= least]
-
-
-def _score_words(scored: Sequence[_Scored], known: TermStatistics, *, exhaustive: bool) -> list[str]:
-    """Add up BM25 from the rarest term on, until what is left cannot bring a new row among the best.
-
-    Returns the terms that are left: the rows that may be among the best were found with them, and no score holds them.
-    This is MaxScore (Turtle and Flood, 1995) by term instead of by document: a row that has none of the rarer terms
-    scores less than the bounds of those that are left, taken together.
-    """
-    if not known.length:
-        return []
-    ordered = known.ordered
-    bounds = [known.weight(term) * (K1 + 1) for term in ordered]
-    for place, term in enumerate(ordered):
-        if not exhaustive and place and known.frequencies[term] > _FREQUENT:
-            least = _last_of_best(scored)
-            if least > math.fsum(bounds[place:]):
-                _narrow(scored, ordered[place:], bounds[place:], known)
-                return ordered[place:]
-        for one in scored:
-            one.add(term, known)
-    least = _last_of_best(scored)
-    for one in scored:
-        one.keep(least)
-    return []
-
-
-def _narrow(scored: Sequence[_Scored], rest: Sequence[str], bounds: Sequence[float], known: TermStatistics) -> None:
-    """Give up the rows that are not among the best with the terms that are left. Scores stay as they are."""
-    for one in scored:
-        one.rows = np.sort(one.rows)
-    whole = [one.scores[one.rows] for one in scored]
-    for place, term in enumerate([*rest, None]):
-        # The little less is for rounding: bounds and scores are added up in different orders.
-        least = (_largest(np.concatenate(whole), POOL) - math.fsum(bounds[place:])) * (1 - 1e-9)
-        for number, one in enumerate(scored):
-            kept = whole[number] >= least
-            one.rows, whole[number] = one.rows[kept], whole[number][kept]
-            if term is not None:
-                whole[number] += _term_scores(one.scope.part, one.rows, term, known)
-
-
-def _last_of_best(scored: Sequence[_Scored]) -> float:
-    """Return the score of the last that is among the best `POOL` now."""
-    return _largest(np.concatenate([one.scores[one.rows] for one in scored] or [np.empty(0)]), POOL)
-
-
-def _term_scores(part: Part, rows: Places, term: str, known: TermStatistics) -> Floats:
-    """Return a term's score in some rows, which are in order."""
-    scores = np.zeros(len(rows))
-    hashes = np.array([term_hash(term)], np.uint64)
-    for block in part.blocks:
-        (found,) = block.find(hashes)
-        first, last = np.searchsorted(rows, [block.first, block.first + BLOCK]).tolist()
-        if found is None or first == last:
-            continue
-        having, wanted = block.rows[found], (rows[first:last] - block.first).astype(np.uint16)
-        places = np.minimum(np.searchsorted(having, wanted), len(having) - 1)
-        hit = np.flatnonzero(having[places] == wanted)
-        counts, lengths = block.counts[found][places[hit]], part.row_lengths[rows[first + hit]]
-        scores[first + hit] = _bm25(counts, lengths, term, known)
-    return scores
-
-
-def _bm25(counts: NDArray[np.uint8], lengths: NDArray[np.int32], term: str, known: TermStatistics) -> Floats:
-    frequencies = counts.astype(np.float64)
-    damping = K1 * (1 - B + B * (lengths * (known.rows / known.length)))
-    scores: Floats = known.weight(term) * (K1 + 1) * frequencies / (frequencies + damping)
-    return scores
-
-
-def _visible_postings(shown: Shown, block: Block, found: slice) -> int:
-    """Count a term's postings in visible rows of a block."""
-    size: int = found.stop - found.start
-    if shown.rows is None:
-        return size
-    first, last = np.searchsorted(shown.hidden, [block.first, block.first + BLOCK]).tolist()
-    if last - first < size // 16:
-        hidden = (shown.hidden[first:last] - block.first).astype(np.uint16)
-        having = block.rows[found]
-        places = np.minimum(np.searchsorted(having, hidden), size - 1)
-        return size - int(np.count_nonzero(having[places] == hidden))
-    return int(np.count_nonzero(shown.rows[block.first : block.first + BLOCK][block.rows[found]]))
-
-
-class _Cosines:
-    """Exact cosines of a part's rows to a vector, from integer products; minus infinity where there is no vector."""
-
-    def __init__(self, part: Part, vector: NDArray[np.int8]) -> None:
-        self._part = part
-        self._vector = vector.reshape(1, -1)
-        self._scale = 1 / math.sqrt(int(np.square(vector, dtype=np.int64).sum()))
-
-    def of(self, rows: Places | slice) -> Floats:
-        vectors, scales = self._part.vectors[rows], self._part.scales[rows]
-        if not len(vectors):
-            return np.empty(0)
-        products = simsimd.cdist(self._vector, np.ascontiguousarray(vectors), metric="inner")
-        cosines: Floats = np.asarray(products, np.float64).reshape(-1)
-        cosines *= scales
-        cosines *= self._scale
-        if self._part.header.unembedded:
-            cosines[scales == 0] = -np.inf
-        return cosines
-
-
-class _Near:
-    """Similarities of all of a scope's rows to a vector."""
-
-    def __init__(self, scope: Scope, vector: NDArray[np.int8]) -> None:
-        cosines = _Cosines(scope.part, vector)
-        self._rows: Places | None = None
-        if scope.rows is not None and scope.count < _SPARSE * scope.part.rows:
-            self._rows = np.flatnonzero(scope.rows)
-            self._all = cosines.of(self._rows)
-        else:
-            self._all = cosines.of(slice(None))
-            if scope.rows is not None:
-                self._all[~scope.rows] = -np.inf
-
-    def best(self) -> Places:
-        """Return the nearest rows, with all equals of the last."""
-        least = _largest(self._all, POOL)
-        places = np.flatnonzero(self._all >= least if least > -np.inf else self._all > -np.inf)
-        return places if self._rows is None else self._rows[places]
-
-    def at(self, rows: Places) -> Floats:
-        """Return the similarities of some rows of the scope; NaN where there is no vector."""
-        places = rows if self._rows is None else np.searchsorted(self._rows, rows)
-        found = self._all[places]
-        found[found == -np.inf] = np.nan
-        return found
-
-
-class _Given:
-    """Similarities of rows that somebody else found, and of whichever else are asked for; no others are looked at."""
-
-    def __init__(self, scope: Scope, vector: NDArray[np.int8], rows: Places) -> None:
-        self._cosines = _Cosines(scope.part, vector)
-        self._best = np.unique(rows)
-        if scope.rows is not None:
-            self._best = self._best[scope.rows[self._best]]
-
-    def best(self) -> Places:
-        return self._best
-
-    def at(self, rows: Places) -> Floats:
-        found = self._cosines.of(rows)
-        found[found == -np.inf] = np.nan
-        return found
-
-
-def _largest(values: Floats, count: int) -> float:
-    """Return the value that is `count`th from the top; minus infinity when there are not so many."""
-    if len(values) < count:
-        return -math.inf
-    if len(values) > 64 * count:
-        # A sample tells roughly where to look: much less is then left to be sorted out.
-        step = len(values) // (16 * count)
-        sample, place = values[::step], 2 * count // step + 1
-        above = values[values > np.partition(sample, -place)[-place]]
-        if len(above) >= count:
-            values = above
-    return float(np.partition(values, -count)[-count])
-
-
 def _columns(part: Part, number: int, rows: Places, words: Floats, similarity: Floats) -> Candidates:
     documents = part.row_documents[rows]
     return Candidates(
@@ -552,13 +317,6 @@ def _columns(part: Part, number: int, rows: Places, words: Floats, similarity: F
     )
 
 
-def _union(left: Places, right: Places) -> Places:
-    both = np.sort(np.concatenate([left, right]))
-    distinct: Places = both[np.concatenate([both[:1] == both[:1], both[1:] != both[:-1]])]
-    return distinct
-
-
-_EMPTY = np.empty(0, np.int64)
 _NONE = Candidates(
-    _EMPTY, _EMPTY, _EMPTY, np.empty(0, np.uint64), np.empty(0, np.uint64), _EMPTY, np.empty(0), np.empty(0)
+    NOWHERE, NOWHERE, NOWHERE, np.empty(0, np.uint64), np.empty(0, np.uint64), NOWHERE, np.empty(0), np.empty(0)
 )

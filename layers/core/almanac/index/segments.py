@@ -59,3 +59,9 @@ class Segment:
     tombstones: Sequence[SourceRef] = ()
     origin: Origin | None = None
     erased: Sequence[SourceRef] = ()
+
+
+def searchable_text(info: SourceInfo, row: Row) -> str:
+    """Return what is searched by words for a chunk: its text, under its source's title and path and its context."""
+    path = "" if info.path is None or info.path in info.title else info.path
+    return "\n".join([info.title, path, *row.context, row.text])

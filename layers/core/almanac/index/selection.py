@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almanac.index.filters import Filters, compile_glob, microseconds
-from almanac.index.parts import KINDS, NO_TIME, Part, searchable_text
+from almanac.index.parts import KINDS, NO_TIME, Part
+from almanac.index.segments import searchable_text
 from almanac.index.sources import Kind
 from almanac.index.visibility import Mask, View
 from almanac.index.words import BLOCK, term_hash

@@ -16,7 +16,8 @@ from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from almanac.index.retrieval import Candidates, Hit, Position, Query, Ranked, TermStatistics
+    from almanac.index.bm25 import TermStatistics
+    from almanac.index.retrieval import Candidates, Hit, Position, Query, Ranked
     from almanac.index.visibility import View
 
 Result = TypeVar("Result")

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from almanac.index.encoding import encode
 from almanac.index.manifest import Awaited, ManifestState
-from almanac.index.parts import Part, encode, open_part, source_key
+from almanac.index.parts import Part, open_part, source_key
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import Source
