@@ -21,7 +21,7 @@ from almanac.index.visibility import Facts, View
 from bench.report import percentile
 from bench.search_corpus import PROJECTS
 from bench.search_parts import MODEL, open_file, segments
-from bench.search_vectors import codes_of
+from bench.search_vectors import query_codes_of
 
 LIMIT = 10
 WEIGHT = 0.7
@@ -34,7 +34,7 @@ Queries = list[tuple[str, NDArray[np.int8]]]
 
 def queries(folder: Path) -> Queries:
     texts = [question["text"] for question in json.loads((folder / "questions.json").read_text())]
-    codes = codes_of(np.load(folder / "questions.npy"))
+    codes = query_codes_of(np.load(folder / "questions.npy"))
     return list(zip(texts, codes, strict=True))
 
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from almanac.embeddings.base import quantize, without_surrogates
-from almanac.embeddings.local import FOLDER, MAX_TOKENS
+from almanac.embeddings.base import quantize, quantize_finely, without_surrogates
+from almanac.embeddings.local import FOLDER, MAX_TOKENS, rotated
 from bench.report import progress
 from bench.search_cache import cache
 from bench.search_corpus import lines_of
@@ -36,7 +36,12 @@ Floats = NDArray[np.float32]
 
 def codes_of(vectors: Floats) -> NDArray[np.int8]:
     """Return the int8 codes that the embedder would have made of its vectors."""
-    return quantize(vectors, DIMENSIONS)
+    return quantize(rotated(vectors), DIMENSIONS)
+
+
+def query_codes_of(vectors: Floats) -> NDArray[np.int16]:
+    """Return the codes that the embedder would have made of questions' vectors."""
+    return np.array([quantize_finely(vector, DIMENSIONS) for vector in rotated(vectors)])
 
 
 class Truth(NamedTuple):

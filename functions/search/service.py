@@ -19,7 +19,7 @@ from almanac.observability import emit, log
 from search.past import Past
 
 if TYPE_CHECKING:
-    from almanac.embeddings.base import Codes
+    from almanac.embeddings.base import QueryCode
 
 WORDS_ONLY = "the embedding model does not answer; words only"
 _EMBEDDING_SECONDS = 10
@@ -101,7 +101,7 @@ class Searcher:
         )
 
 
-async def _vector(embedder: Embedder, text: str) -> "Codes | None":
+async def _vector(embedder: Embedder, text: str) -> "QueryCode | None":
     try:
         async with asyncio.timeout(_EMBEDDING_SECONDS):
             return await embedder.embed_query(text)

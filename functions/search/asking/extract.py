@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from almanac.embeddings.base import Embedder
 from almanac.errors import RetryableError, TerminalError
-from almanac.index.fusion import meaning_weight
+from almanac.index.fusion import knows
 from almanac.observability import log
 from almanac.text.tokenize import terms
 from search.asking.passages import Draft, Passage, Quote
@@ -23,6 +23,8 @@ from search.asking.spans import Form
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from almanac.embeddings.base import QueryCode
 
     Vectors = NDArray[np.float32]
 
@@ -36,8 +38,6 @@ _WORDS_SHARE = 0.5
 _KEPT = 0.8
 _ALIKE = 0.7
 _KNOWN = 4096
-_KNOWS = 0.5
-"""The share of meaning in a search that tells a language which the model knows from one that it does not."""
 _EMBEDDING_SECONDS = 8
 _WORTH = {Form.SENTENCE: 1.0, Form.SIGNATURE: 0.85, Form.LINE: 0.75}
 
@@ -87,7 +87,7 @@ class Meanings:
 
         None when the model does not know the question's language, or does not answer.
         """
-        if meaning_weight(question, self._embedder.languages) < _KNOWS:
+        if not knows(question, self._embedder.languages):
             return None
         try:
             async with asyncio.timeout(_EMBEDDING_SECONDS):
@@ -205,7 +205,7 @@ def _in_context(quote: Quote) -> str:
     return f"{quote.passage.context}\n{quote.plain}" if quote.passage.context else quote.plain
 
 
-def _unit(code: "NDArray[np.int8]") -> "Vectors":
+def _unit(code: "QueryCode") -> "Vectors":
     import numpy as np
 
     values = code.astype(np.float32)

@@ -14,6 +14,7 @@ from almanac.errors import RetryableError, TerminalError
 from almanac.index import dense
 from almanac.index.dense import DenseRow, DenseShard, DenseSide, InParts, Neighbour, RowKey, feed
 from almanac.index.filters import Filters
+from almanac.index.nearness import Vector
 from almanac.index.parts import source_key
 from almanac.index.retrieval import Hit, Query, candidates, search, statistics
 from almanac.index.shards import ShardedSearch
@@ -41,7 +42,7 @@ class Memory:
             self._count()
             self.rows.pop(key, None)
 
-    async def nearest(self, vector: NDArray[np.int8], filters: Filters, count: int) -> list[Neighbour]:
+    async def nearest(self, vector: Vector, filters: Filters, count: int) -> list[Neighbour]:
         self.asked.append(count)
         self._count()
         found = [Neighbour(row.key, cosine(row.code, vector)) for row in self.rows.values()]
@@ -57,7 +58,7 @@ class Memory:
             raise RetryableError("busy")
 
 
-def cosine(left: NDArray[np.int8], right: NDArray[np.int8]) -> float:
+def cosine(left: NDArray[np.int8], right: Vector) -> float:
     a, b = left.astype(float), right.astype(float)
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 

@@ -75,6 +75,16 @@ def test_similarity_is_the_cosine_of_the_codes(codes: list[list[int]]) -> None:
         assert found.get(info(number).source_id, 0) == pytest.approx(similarity, abs=1e-6)
 
 
+@given(st.lists(st.integers(-16_256, 16_256), min_size=8, max_size=8).filter(any))
+def test_a_vector_of_16_bits_is_compared_with_all_of_them(fine: list[int]) -> None:
+    view = view_of(segment([(info(number), [WORDS[number]]) for number in range(6)]))
+    asked = Query("nothing", np.array(fine, np.int16), 1.0)
+    for hit in search(view, asked, 10):
+        row = vector_of(hit.text).astype(float)
+        expected = row @ np.array(fine, float) / np.linalg.norm(row) / np.linalg.norm(fine)
+        assert hit.parts.cosine == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_row_without_a_query_word_has_no_word_score_and_the_best_has_all_of_it() -> None:
     words, meaning = combine(np.array([0.0, 2.0, 4.0]), np.array([0.9, 0.1, 0.5]), 0.7)
     assert words == pytest.approx([0, 0.15, 0.3])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Codes = NDArray[np.int8]
+    QueryCode = NDArray[np.int8] | NDArray[np.int16]
 
 ALLOW_NETWORK = True
 """Tests set this to False: a provider then refuses every address but loopback."""
@@ -49,8 +50,8 @@ class Embedder(Protocol):
     async def embed_documents(self, texts: Sequence[str]) -> "Codes":
         """Return the codes of texts, int8 [texts, dimensions]."""
 
-    async def embed_query(self, text: str) -> "Codes":
-        """Return the code of a query, int8 [dimensions]."""
+    async def embed_query(self, text: str) -> "QueryCode":
+        """Return the code of a query, [dimensions]: int8, or int16 from `quantize_finely`."""
 
 
 def slug_of(model: str) -> str:
@@ -63,8 +64,31 @@ def fingerprint_of(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def quantize_finely(vector: "ArrayLike", dimensions: int) -> "NDArray[np.int16]":
+    """Return the code of a query with 16 bits: scaled by its own largest component to -16,256..16,256 (127 x 128).
+
+    Only documents have to be small. Rounding the query, too, would lose some of the nearest.
+    """
+    import numpy as np
+
+    values = _checked(vector, dimensions)
+    largest = float(np.abs(values).max(initial=0))
+    fine: NDArray[np.int16] = np.rint(values * (127 * 128 / largest if largest else 0.0)).astype(np.int16)
+    return fine
+
+
 def quantize(vectors: "ArrayLike", dimensions: int) -> "Codes":
     """Return the codes of float vectors, [..., dimensions]; raises `ValueError` on another shape or on NaN."""
+    import numpy as np
+
+    values = _checked(vectors, dimensions)
+    largest = np.abs(values).max(axis=-1, keepdims=True, initial=0)
+    scaled = np.divide(values * np.float32(127), largest, out=np.zeros_like(values), where=largest > 0)
+    codes: Codes = np.rint(scaled).astype(np.int8)
+    return codes
+
+
+def _checked(vectors: "ArrayLike", dimensions: int) -> "NDArray[np.float32]":
     import numpy as np
 
     values = np.asarray(vectors, dtype=np.float32)
@@ -72,10 +96,7 @@ def quantize(vectors: "ArrayLike", dimensions: int) -> "Codes":
         raise ValueError(f"expected vectors of {dimensions} dimensions, not {values.shape[-1]}")
     if not np.isfinite(values).all():
         raise ValueError("a vector has components that are no numbers")
-    largest = np.abs(values).max(axis=-1, keepdims=True, initial=0)
-    scaled = np.divide(values * np.float32(127), largest, out=np.zeros_like(values), where=largest > 0)
-    codes: Codes = np.rint(scaled).astype(np.int8)
-    return codes
+    return values
 
 
 def without_surrogates(text: str) -> str:

@@ -7,15 +7,18 @@ several threads for each text.
 
 import asyncio
 import hashlib
+import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from almanac.embeddings.base import fingerprint_of, quantize, slug_of, without_surrogates
+from almanac.embeddings.base import fingerprint_of, quantize, quantize_finely, slug_of, without_surrogates
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from almanac.embeddings.base import Codes
@@ -27,6 +30,7 @@ SHA256 = {
     "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
 }
 MAX_TOKENS = 512
+_BLOCK = 128
 # Far more than 512 tokens of any language; tokenising a megabyte to throw it away takes a second.
 _MAX_CHARACTERS = 10_000
 
@@ -45,7 +49,7 @@ class LocalEmbedder:
 
     model = f"local:{NAME}"
     slug = slug_of(model)
-    fingerprint = fingerprint_of(*SHA256.values())
+    fingerprint = fingerprint_of(*SHA256.values(), "rotated")
     dimensions = 384
     languages = frozenset({"en"})
 
@@ -64,9 +68,8 @@ class LocalEmbedder:
         await asyncio.gather(*(asyncio.to_thread(self._embed_some, texts, rows, codes) for _ in range(threads)))
         return codes
 
-    async def embed_query(self, text: str) -> "Codes":
-        codes: Codes = (await self.embed_documents([text]))[0]
-        return codes
+    async def embed_query(self, text: str) -> "NDArray[np.int16]":
+        return await asyncio.to_thread(lambda: quantize_finely(_vector(self._model(), text), self.dimensions))
 
     def load(self) -> None:
         """Load the model now (about 0.3 s) rather than with the first text; raises `ModelCorrupt`."""
@@ -75,7 +78,7 @@ class LocalEmbedder:
     def _embed_some(self, texts: Sequence[str], rows: Iterator[int], codes: "Codes") -> None:
         model = self._model()
         for row in rows:
-            codes[row] = quantize(_first_token_state(model, texts[row]), self.dimensions)
+            codes[row] = quantize(_vector(model, texts[row]), self.dimensions)
 
     def _model(self) -> _Loaded:
         with self._loading:
@@ -87,6 +90,36 @@ class LocalEmbedder:
 def _processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rotated(vectors: "NDArray[Any]") -> "NDArray[Any]":
+    """Return float vectors, [..., 384], turned by a fixed rotation, which changes no angle between any two.
+
+    One component of this model's vectors is far larger than all others. A code is scaled by the largest, so it would
+    leave few steps for the rest; the rotation (random signs, then Hadamard blocks of 128) spreads it over many.
+    """
+    import numpy as np
+
+    signs, hadamard = _rotation()
+    blocks = (np.asarray(vectors, np.float32) * signs).reshape(*np.shape(vectors)[:-1], -1, _BLOCK)
+    turned: NDArray[Any] = blocks @ hadamard
+    return turned.reshape(np.shape(vectors))
+
+
+@cache
+def _rotation() -> "tuple[NDArray[Any], NDArray[Any]]":
+    """Return the signs, [384], and a Hadamard matrix, [128, 128], scaled to keep lengths (Sylvester's construction)."""
+    import numpy as np
+
+    bits = np.unpackbits(np.frombuffer(hashlib.shake_256(b"almanac").digest(LocalEmbedder.dimensions // 8), np.uint8))
+    hadamard = np.ones((1, 1), np.float32)
+    while len(hadamard) < _BLOCK:
+        hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
+    return bits.astype(np.float32) * 2 - 1, hadamard / np.float32(math.sqrt(_BLOCK))
+
+
+def _vector(model: _Loaded, text: str) -> "NDArray[Any]":
+    return rotated(_first_token_state(model, text))
 
 
 def _first_token_state(model: _Loaded, text: str) -> "NDArray[Any]":

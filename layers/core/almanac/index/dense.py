@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from almanac.errors import RetryableError, TerminalError
 from almanac.index.bm25 import TermStatistics
 from almanac.index.filters import Filters
+from almanac.index.nearness import Vector
 from almanac.index.parts import KINDS, Part
 from almanac.index.retrieval import Candidates, Query, candidates
 from almanac.index.selection import Scope, select
@@ -86,7 +87,7 @@ class DenseSide(Protocol):
     async def delete(self, keys: Sequence[RowKey]) -> None:
         """Remove rows; one that is not known is left alone."""
 
-    async def nearest(self, vector: NDArray[np.int8], filters: Filters, count: int) -> list[Neighbour]:
+    async def nearest(self, vector: Vector, filters: Filters, count: int) -> list[Neighbour]:
         """Return up to `count` rows, the nearest first. A filter that the side does not know may pass everything."""
 
     def stored(self) -> AsyncIterator[RowKey]:
@@ -105,7 +106,7 @@ class InParts:
     async def delete(self, keys: Sequence[RowKey]) -> None:
         """Do nothing: what is deleted is not visible."""
 
-    async def nearest(self, vector: NDArray[np.int8], filters: Filters, count: int) -> list[Neighbour]:
+    async def nearest(self, vector: Vector, filters: Filters, count: int) -> list[Neighbour]:
         return await asyncio.to_thread(self._nearest, vector, filters, count)
 
     async def stored(self) -> AsyncIterator[RowKey]:
@@ -113,7 +114,7 @@ class InParts:
             for row in _embedded(shown.part, visible_documents(shown)):
                 yield _key(shown.part, row)
 
-    def _nearest(self, vector: NDArray[np.int8], filters: Filters, count: int) -> list[Neighbour]:
+    def _nearest(self, vector: Vector, filters: Filters, count: int) -> list[Neighbour]:
         query = Query("", vector, 1.0, filters)
         found = candidates(self.view, query, TermStatistics(self.view.rows, self.view.length, {}))
         order = np.lexsort((found.ordinal, found.low, found.high, -found.similarity))[:count]
@@ -136,9 +137,7 @@ class DenseShard(LocalShard):
         )
         return await asyncio.to_thread(candidates, self._whole, query, known, nearest=nearest)
 
-    async def _near(
-        self, query: Query, vector: NDArray[np.int8], known: TermStatistics
-    ) -> "list[NDArray[np.int64] | None]":
+    async def _near(self, query: Query, vector: Vector, known: TermStatistics) -> "list[NDArray[np.int64] | None]":
         """Return the rows of each part that the side finds near; None for a part that is to be searched here."""
         scopes = await asyncio.to_thread(select, self._whole, query.filters, query.checked, known.doubtful)
         asked = [scope.part.name in self._fed and scope.count > FEW_ROWS for scope in scopes]

@@ -11,36 +11,69 @@ from almanac.index.parts import Part
 from almanac.index.pool import Floats, Places, largest
 from almanac.index.selection import Scope
 
+Codes = NDArray[np.int8]
+Vector = NDArray[np.int8] | NDArray[np.int16]
 _SPARSE = 0.25
 """Below this share of rows, copying their vectors out is cheaper than comparing all."""
 
 
 class _Cosines:
-    """Exact cosines of a part's rows to a vector, from integer products; minus infinity where there is no vector."""
+    """Exact cosines of a part's rows to a vector, from integer products; minus infinity where there is no vector.
 
-    def __init__(self, part: Part, vector: NDArray[np.int8]) -> None:
+    A query's vector may have 16 bits, at most 127.5 times 128: its upper 8 find the rows that are near, and both halves
+    together tell how near these are. All numbers stay whole until the end.
+    """
+
+    def __init__(self, part: Part, vector: Vector) -> None:
         self._part = part
-        self._vector = vector.reshape(1, -1)
-        self._scale = 1 / math.sqrt(int(np.square(vector, dtype=np.int64).sum()))
+        self._lower: Codes | None = None
+        self._upper: Codes = vector.astype(np.int8)
+        if vector.dtype != np.int8:
+            upper = (vector.astype(np.int32) + 64) >> 7
+            self._upper, self._lower = upper.astype(np.int8), (vector - (upper << 7)).astype(np.int8)
+        self._scale = _scale(self._upper)
+        self._whole_scale = _scale(vector)
 
     def of(self, rows: Places | slice) -> Floats:
-        vectors, scales = self._part.vectors[rows], self._part.scales[rows]
+        """Return cosines by the upper half of the vector."""
+        return self._cosines(rows, (self._upper,), self._scale)
+
+    def whole(self, rows: Places) -> Floats:
+        """Return cosines by the whole vector; NaN where there is none to compare with."""
+        halves = (self._upper,) if self._lower is None else (self._upper, self._lower)
+        found = self._cosines(rows, halves, self._whole_scale)
+        found[found == -np.inf] = np.nan
+        return found
+
+    def _cosines(self, rows: Places | slice, halves: tuple[Codes, ...], scale: float) -> Floats:
+        vectors, scales = np.ascontiguousarray(self._part.vectors[rows]), self._part.scales[rows]
         if not len(vectors):
             return np.empty(0)
-        products = simsimd.cdist(self._vector, np.ascontiguousarray(vectors), metric="inner")
-        cosines: Floats = np.asarray(products, np.float64).reshape(-1)
+        cosines = _products(halves[0], vectors)
+        for half in halves[1:]:
+            cosines = cosines * 128 + _products(half, vectors)
         cosines *= scales
-        cosines *= self._scale
+        cosines *= scale
         if self._part.header.unembedded:
             cosines[scales == 0] = -np.inf
         return cosines
 
 
+def _products(vector: Codes, vectors: Codes) -> Floats:
+    products = simsimd.cdist(vector.reshape(1, -1), vectors, metric="inner")
+    return np.asarray(products, np.float64).reshape(-1)
+
+
+def _scale(vector: Vector) -> float:
+    square = int(np.square(vector, dtype=np.int64).sum())
+    return 1 / math.sqrt(square) if square else 0.0
+
+
 class Near:
     """Similarities of all of a scope's rows to a vector."""
 
-    def __init__(self, scope: Scope, vector: NDArray[np.int8]) -> None:
-        cosines = _Cosines(scope.part, vector)
+    def __init__(self, scope: Scope, vector: Vector) -> None:
+        cosines = self._cosines = _Cosines(scope.part, vector)
         self._rows: Places | None = None
         if scope.rows is not None and scope.count < _SPARSE * scope.part.rows:
             self._rows = np.flatnonzero(scope.rows)
@@ -58,16 +91,13 @@ class Near:
 
     def at(self, rows: Places) -> Floats:
         """Return the similarities of some rows of the scope; NaN where there is no vector."""
-        places = rows if self._rows is None else np.searchsorted(self._rows, rows)
-        found = self._all[places]
-        found[found == -np.inf] = np.nan
-        return found
+        return self._cosines.whole(rows)
 
 
 class Given:
     """Similarities of rows that somebody else found, and of whichever else are asked for; no others are looked at."""
 
-    def __init__(self, scope: Scope, vector: NDArray[np.int8], rows: Places) -> None:
+    def __init__(self, scope: Scope, vector: Vector, rows: Places) -> None:
         self._cosines = _Cosines(scope.part, vector)
         self._best = np.unique(rows)
         if scope.rows is not None:
@@ -77,6 +107,4 @@ class Given:
         return self._best
 
     def at(self, rows: Places) -> Floats:
-        found = self._cosines.of(rows)
-        found[found == -np.inf] = np.nan
-        return found
+        return self._cosines.whole(rows)

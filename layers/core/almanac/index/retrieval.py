@@ -19,7 +19,7 @@ from almanac.index.bm25 import K1, Scored, TermStatistics, score_words, term_sco
 from almanac.index.filters import Filters
 from almanac.index.fusion import combine, is_lookup, share
 from almanac.index.highlight import Excerpt, excerpt
-from almanac.index.nearness import Given, Near
+from almanac.index.nearness import Given, Near, Vector
 from almanac.index.parts import Part
 from almanac.index.pool import NOWHERE, Floats, Places, largest, union
 from almanac.index.selection import Phrases, count_doubtful, holds, select
@@ -45,13 +45,13 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """`vector` is the int8 embedding of `text`, None to search by words alone; `meaning_weight` is its share.
+    """`vector` is the embedding of `text`, None to search by words alone; `meaning_weight` is its share.
 
     Every one of `phrases` must occur word by word, none of `without` may. `explain` has hits tell about their terms.
     """
 
     text: str
-    vector: NDArray[np.int8] | None
+    vector: Vector | None
     meaning_weight: float
     filters: Filters = field(default_factory=Filters)
     phrases: tuple[str, ...] = ()

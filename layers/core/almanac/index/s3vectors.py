@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from almanac.aws.clients import Clients, error_code
 from almanac.errors import RetryableError, TerminalError
 from almanac.index.dense import DenseRow, Neighbour, RowKey
 from almanac.index.filters import Filters
+from almanac.index.nearness import Vector
 from almanac.index.sources import Kind
 
 VECTORS_PER_REQUEST = 500
@@ -151,7 +151,7 @@ class S3Vectors:
             group = [key.text for key in keys[start : start + VECTORS_PER_REQUEST]]
             await self._call(client.delete_vectors, self._place | {"keys": group})
 
-    async def nearest(self, vector: NDArray[np.int8], filters: Filters, count: int) -> list[Neighbour]:
+    async def nearest(self, vector: Vector, filters: Filters, count: int) -> list[Neighbour]:
         if count <= self.top_k:
             return await self._query(vector, filter_of(filters), count)
         most = min(self.top_k, count)
@@ -176,7 +176,7 @@ class S3Vectors:
                 return
             asked["nextToken"] = answer["nextToken"]
 
-    async def _query(self, vector: NDArray[np.int8], wanted: dict[str, Any] | None, count: int) -> list[Neighbour]:
+    async def _query(self, vector: Vector, wanted: dict[str, Any] | None, count: int) -> list[Neighbour]:
         client = await self._client()
         asked: dict[str, Any] = {
             **self._place,
