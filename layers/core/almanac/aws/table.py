@@ -5,6 +5,7 @@ A condition names attributes as `#name` and values as `:name`; the wrapper regis
 """
 
 import asyncio
+import random
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -161,7 +162,8 @@ class Table:
                 if error_code(error) != "TransactionCanceledException":
                     raise
                 _raise_condition(getattr(error, "response", {}).get("CancellationReasons", []))
-                await asyncio.sleep(0.02 * 2**attempt)
+                # Spread out: those that met once would meet again.
+                await asyncio.sleep(random.uniform(0.5, 1.5) * 0.02 * 2**attempt)  # noqa: S311 - no secret
             else:
                 return
         raise RetryableError("the transaction kept conflicting with others")

@@ -10,7 +10,7 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.table import ConditionFailed, Put, Table, Write
 from almanac.embeddings.base import Embedder
 from almanac.embeddings.cache import EmbeddingService, VectorCache
-from almanac.errors import RetryableError
+from almanac.errors import RetryableError, TerminalError
 from almanac.events import CompactIndex, IndexSources, SourcesIndexed
 from almanac.index import upkeep
 from almanac.index.encoding import encode
@@ -18,7 +18,7 @@ from almanac.index.manifest import Directory, IndexInfo, IndexState, Manifest, M
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import Source, SourceBatch
-from almanac.observability import log
+from almanac.observability import emit, log
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Codes
@@ -128,8 +128,7 @@ class _Indexing:
         serving = directory.serving
         for info in directory.indexes.values():
             if info.state is not IndexState.SERVING:
-                entries = await self._store(info)
-                await self._append(entries, [])
+                await self._add_beside(info)
         entries = await self._store(serving)
         indexed = Indexed(len(self._chunked.rows), self._embedded)
         done = outbox.message(
@@ -145,6 +144,18 @@ class _Indexing:
             # Said again: whoever has this batch sent once more may wait for an answer that was lost.
             await self._stores.table.write(done)
         return indexed
+
+    async def _add_beside(self, info: IndexInfo) -> None:
+        """Add the batch to an index that does not serve. Its provider may be gone for good: what is written now must
+        not wait for that. Whoever switches to the index compares it with the serving one first.
+        """
+        try:
+            entries = await self._store(info)
+        except TerminalError as error:
+            log("error", "batch is missing in an index", index=info.id, code=error.code, reason=error.cause)
+            emit({"BatchesMissing": (1, "Count")})
+            return
+        await self._append(entries, [])
 
     async def _store(self, info: IndexInfo) -> list[SegmentEntry]:
         """Put the segments of one index into the bucket; the manifest does not know them yet."""
@@ -169,7 +180,7 @@ class _Indexing:
             return True
         appends = [self._manifest.append(entry) for entry in entries]
         asked = [outbox.message(event) for event in self._compactions(entries)]
-        writes: list[Write] = [self._manifest.unchanged(self._state.directory), *appends, *asked, *also]
+        writes: list[Write] = [self._known_directory(), *appends, *asked, *also]
         try:
             await self._stores.table.transact(writes)
         except ConditionFailed as error:
@@ -179,6 +190,15 @@ class _Indexing:
             log("info", "segment was appended before", segment=entries[0].sha256)
             return False
         return True
+
+    def _known_directory(self) -> Write:
+        """Hold the directory fast. A tenant's first segment writes it: from then on the tenant's model is its own, and
+        a deployment that changes its default leaves what was indexed where it is.
+        """
+        directory = self._state.directory
+        if directory.version:
+            return self._manifest.unchanged(directory)
+        return self._manifest.direct(Directory(directory.indexes, 1))
 
     def _compactions(self, entries: Iterable[SegmentEntry]) -> list[CompactIndex]:
         """Ask for a compaction where the log is overdue, but not with each of the many appends that find it so.
