@@ -36,9 +36,10 @@ def search(
     """Search code, commits and messages by meaning and by word."""
     with connected(as_json) as api:
         filters = {"kind": kind, "path": path, "language": language, "author": author, "since": since, "until": until}
-        filters |= {"as_of": as_of, "explain": explain}
+        filters["as_of"] = as_of
         body: Document = {"q": " ".join(words), "limit": limit}
         body |= {name: value for name, value in filters.items() if value}
+        body |= {"explain": True} if explain else {}
         body |= {"project": [projects.resolve(api, one)["id"] for one in project]} if project else {}
         with pointed(as_json):
             found = api.post(PATH, body)
@@ -80,8 +81,8 @@ def render(found: Document) -> None:
         if hit.get("explanation"):
             output.print(f"   [dim]{escape(explained(hit['explanation']))}[/dim]", soft_wrap=True)
         output.print()
-    for line in remarks(found):
-        output.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+    for remark in remarks(found):
+        output.print(f"[dim]{escape(remark)}[/dim]", soft_wrap=True)
 
 
 def explained(why: Document) -> str:
