@@ -8,8 +8,10 @@ import pytest
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Put, Table
+from almanac.embeddings.base import Embedder
 from almanac.embeddings.cache import VectorCache
 from almanac.embeddings.testing import HashEmbedder
+from almanac.errors import TerminalError
 from almanac.events import MessageOrigin
 from almanac.ids import new_id
 from almanac.index import ingest
@@ -219,6 +221,27 @@ def test_every_index_takes_in_every_batch_with_vectors_of_its_own_model(world: W
     assert {entry.origin for entry in (*beside, *state.segments(SLUG).values())} == {event.origin}
     redeliver(world, event)
     assert run(world.manifest.read()) == state
+
+
+def test_an_index_whose_provider_is_gone_holds_up_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write(world.manifest.direct(Directory({SLUG: IndexInfo(SLUG, "test:hash"), "beside": BESIDE}, 1)))
+    embedder_for = wiring.embedder_for
+
+    def gone(name: str) -> Embedder:
+        if name == BESIDE.model:
+            raise TerminalError("embedding_refused", "the account is closed")
+        return embedder_for(name)
+
+    monkeypatch.setattr(wiring, "embedder_for", gone)
+    world.index(world.code("a.py", "parse"))
+    assert set(run(world.manifest.read()).log) == {SLUG}
+    assert len(world.search("parse")) == 1
+
+
+def test_a_tenants_first_segment_makes_the_model_its_own(world: World) -> None:
+    world.index(world.code("a.py", "parse"))
+    elsewhere = Manifest(table(), world.tenant, Directory.default("other", "test:hash@32"))
+    assert run(elsewhere.read()).directory.serving == IndexInfo(SLUG, "test:hash")
 
 
 def test_no_batch_passes_by_an_index_that_was_just_added(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
