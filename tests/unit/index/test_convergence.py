@@ -145,7 +145,7 @@ def rebuilt(history: History, as_of: AsOf | None = None) -> View:
         return ref.version <= as_of.runs.get(REPOSITORY, -1)
 
     def may_be_shown(made: SourceInfo) -> bool:
-        floor = facts.floors.get(made.container_id, 0)
+        floor = (facts.floors if as_of is None else as_of.floors).get(made.container_id, 0)
         dropped = {made.project_id, made.container_id} & facts.drops
         return known(made.ref) and made.version >= floor and not dropped
 
@@ -178,8 +178,9 @@ def test_any_history_answers_like_an_index_rebuilt_from_what_is_visible(
 @settings(max_examples=300, deadline=None)
 @given(histories(), st.integers(0, 4), st.integers(0, 5))
 def test_any_history_answers_as_of_then_what_was_visible_then(history: History, run: int, hours: int) -> None:
-    history.floor = 0
-    as_of = AsOf(microseconds(START + timedelta(hours=hours)), {REPOSITORY: run})
+    # A floor that was there then hides what is below it; one that came later does not.
+    floors = {REPOSITORY: history.floor} if 0 < history.floor <= run else {}
+    as_of = AsOf(microseconds(START + timedelta(hours=hours)), {REPOSITORY: run}, {}, floors)
     with tempfile.TemporaryDirectory() as directory:
         index, fresh = Index(Path(directory)).learn(history), rebuilt(history, as_of)
         assert sorted(index.view(as_of).sources()) == sorted(fresh.sources())

@@ -94,8 +94,8 @@ class HeadHistory:
         moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         if moment >= now:
-            return _state(moment, {name: head.run for name, head in heads.items()})
-        return _state(moment, await self._runs(moment, heads))
+            return _state(moment, {name: vars(head) for name, head in heads.items()})
+        return _state(moment, await self._stood(moment, heads))
 
     async def _at_commit(self, prefix: str, heads: Mapping[str, Head]) -> "AsOf":
         partition = keys.past_commit(self._tenant_id, prefix, "", 0).pk
@@ -109,22 +109,23 @@ class HeadHistory:
             raise AmbiguousCommit(prefix, candidates[:_HEADS_NAMED])
         last = max(found, key=lambda item: (item["at"], item["run"]))
         moment, repository_id = datetime.fromisoformat(last["at"]), last["repository_id"]
-        runs = {**await self._runs(moment, heads), repository_id: last["run"]}
+        stood = await self._stood(moment, heads)
+        stood[repository_id] = {**stood.get(repository_id, {}), "run": last["run"]}
         branch = last.get("branch")
-        return _state(moment, runs, {repository_id: branch} if branch else {})
+        return _state(moment, stood, {repository_id: branch} if branch else {})
 
-    async def _runs(self, moment: datetime, heads: Mapping[str, Head]) -> dict[str, int]:
-        """Return the run that each repository stood at; one that had none yet is left out."""
+    async def _stood(self, moment: datetime, heads: Mapping[str, Head]) -> dict[str, Item]:
+        """Return where each repository stood; one that had no completed run yet is left out."""
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def run_of(repository_id: str) -> int | None:
+        async def last_of(repository_id: str) -> Item | None:
             until = keys.past_head(self._tenant_id, repository_id, iso(moment.timestamp()), _LAST_RUN)
             async with slots:
                 page = await self._table.query(until.pk, until=until.sk, newest_first=True, limit=1)
-            return page.items[0]["run"] if page.items else None
+            return page.items[0] if page.items else None
 
-        runs = await asyncio.gather(*(run_of(name) for name in heads))
-        return {name: run for name, run in zip(heads, runs, strict=True) if run is not None}
+        found = await asyncio.gather(*(last_of(name) for name in heads))
+        return {name: item for name, item in zip(heads, found, strict=True) if item is not None}
 
     async def _newest(self, heads: Mapping[str, Head]) -> list[dict[str, str]]:
         """Return the newest heads of some repositories, for whoever asked for a commit that was none."""
@@ -159,8 +160,10 @@ def _commits(head: Item) -> list[str]:
     return sorted({*cited, *head["branches"].values()})
 
 
-def _state(moment: datetime, runs: Mapping[str, int], branches: Mapping[str, str] | None = None) -> "AsOf":
+def _state(moment: datetime, stood: Mapping[str, Item], branches: Mapping[str, str] | None = None) -> "AsOf":
     # Brings numpy, which a function that only records does not have.
     from almanac.index.visibility import AsOf
 
-    return AsOf((moment - _EPOCH) // timedelta(microseconds=1), runs, branches or {})
+    runs = {name: head["run"] for name, head in stood.items()}
+    floors = {name: head["floor"] for name, head in stood.items() if head.get("floor")}
+    return AsOf((moment - _EPOCH) // timedelta(microseconds=1), runs, branches or {}, floors)

@@ -285,9 +285,7 @@ class Reader:
             opener = _Opener(self, tenant_id, current.info, current.model, copy)
             history = {s.shard: await opener.open(s.history) for s in opener.snapshots(current.state)}
             facts = current.views[0].facts
-            # A floor hides what lies before it from the present, and from no past that lies before the floor.
-            floors = {name: floor for name, floor in facts.floors.items() if as_of.runs.get(name, 0) >= floor}
-            then = Facts(facts.erased, facts.drops, floors, as_of)
+            then = replace(facts, as_of=as_of)
             parts = [[*view.parts, *history.get(shard, [])] for shard, view in enumerate(current.views)]
             views = await asyncio.to_thread(lambda: tuple(View(each, then) for each in parts))
             if is_newest:

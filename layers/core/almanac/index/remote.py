@@ -80,10 +80,6 @@ def pins(tenant_id: str, state: ManifestState, index_id: str, model: Model, as_o
     """Return a pin of every shard, all from one reading of the manifest. History is opened only for the past."""
     shards = state.directory.indexes[index_id].shards
     late = tail.searchable(tail.awaiting(state, index_id, ()))
-    floors = state.floors
-    if as_of is not None:
-        # A floor hides what lies before it from the present, and from no past that lies before the floor.
-        floors = {name: floor for name, floor in floors.items() if as_of.runs.get(name, 0) >= floor}
     return [
         Pin(
             tenant_id,
@@ -95,7 +91,7 @@ def pins(tenant_id: str, state: ManifestState, index_id: str, model: Model, as_o
             Facts(
                 {name: version for name, version in state.erased.items() if shard_of(name, shards) == shard},
                 frozenset(state.drops),
-                floors,
+                state.floors,
                 as_of,
             ),
         )

@@ -30,12 +30,14 @@ _DTYPES = {"key_high": np.uint64, "key_low": np.uint64, "versions": np.int64, "d
 class AsOf:
     """A state of the past: `runs` are those that repositories stood at, `moment` is in microseconds since the epoch.
 
-    A repository without a run shows nothing. Of one in `branches`, only what is on that branch is shown.
+    A repository without a run shows nothing. Of one in `branches`, only what is on that branch is shown. `floors` are
+    those of then: a run that sends everything again hides what lies before it from the present, not from the past.
     """
 
     moment: int
     runs: Mapping[str, int]
     branches: Mapping[str, str] = field(default_factory=dict)
+    floors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def visible_documents(shown: Shown) -> NDArray[np.int64]:
 def eligible(part: Part, facts: Facts) -> Mask | None:
     """Return which documents of a part may be visible for all that the facts say; None when all may."""
     tests = [_not_erased(part, facts.erased), _not_dropped(part, facts.drops)]
-    tests += [_above_floor(part, facts.floors), _known_then(part, facts.as_of)]
+    floors = facts.floors if facts.as_of is None else facts.as_of.floors
+    tests += [_above_floor(part, floors), _known_then(part, facts.as_of)]
     given = [test for test in tests if test is not None]
     return np.logical_and.reduce(given) if given else None
 
