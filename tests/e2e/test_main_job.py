@@ -130,11 +130,53 @@ def test_a_message_is_found_and_gone_when_its_deletion_is_answered(synced: Synce
     answer = client.post("/api/v1/messages", json={"checkpoint_id": checkpoint, "content": text})
     assert (answer.status_code, answer.json()["status"]) == (201, "created")
     message = answer.json()["id"]
-    (hit,) = _until(lambda: synced.search("okapi", kind=["message"]), bool)[:1]
+    (hit,) = synced.search("okapi", kind=["message"])
     assert hit["citation"]["checkpoint_id"] == checkpoint
     assert hit["citation"]["message_id"] == message
     assert client.delete(f"/api/v1/messages/{message}").status_code == 204
     assert synced.search("okapi", kind=["message"]) == []
+
+
+def test_the_past_is_asked_by_commit_and_by_moment(synced: Synced, commit: Commit) -> None:
+    before, client = synced.state()["head"], synced.tenant.client
+    head = commit(synced.work, {"src/retry.py": None}, "Retry no more")
+    synced.publish()
+    synced.deliver()
+    synced.wait(head)
+    assert synced.search("compute_retry_delay", kind=["code"], path="src/retry.py") == []
+    (hit,) = synced.search("compute_retry_delay", kind=["code"], path="src/retry.py", as_of=before[:10])
+    assert hit["citation"]["commit"] == before
+    unknown = client.post("/api/v1/search", json={"q": "retry", "as_of": "0123456789"})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "commit_not_indexed")
+
+
+def test_an_answer_quotes_the_source_or_says_that_there_is_none(synced: Synced) -> None:
+    client = synced.tenant.client
+    told = _ok(client.post("/api/v1/ask", json={"question": "What is the pause before the next attempt?"}))
+    assert told["answered"]
+    assert {citation["citation"]["path"] for citation in told["citations"]} == {"src/retry.py"}
+    nothing = _ok(client.post("/api/v1/ask", json={"question": "Which butterflies winter in Mexico?"}))
+    assert (nothing["answered"], nothing["answer"]) == (False, "Not in the sources.")
+
+
+def test_a_compaction_changes_no_answer_and_another_model_takes_over_without_a_gap(synced: Synced) -> None:
+    client = synced.tenant.client
+
+    def positions() -> list[tuple[str, float]]:
+        return [(hit["source_id"], hit["score"]) for hit in synced.search("retry delay ceiling")]
+
+    before = positions()
+    assert client.post("/api/v1/search/index/compact").status_code == 202
+    state = _until(lambda: _ok(client.get("/api/v1/search/index")), lambda now: not now["log"]["segments"])
+    assert state["chunks"] > 0
+    assert positions() == before
+    made = client.post("/api/v1/search/indexes", json={})
+    assert made.status_code == 202
+    path = f"/api/v1/search/indexes/{made.json()['id']}"
+    _until(lambda: _ok(client.get(path))["build"], lambda build: build and build["ready"])
+    _ok(client.post(f"{path}/activate"))
+    assert _ok(client.get("/api/v1/search/index"))["id"] == made.json()["id"]
+    assert positions() == before
 
 
 def test_a_deleted_repository_is_gone_from_search_when_the_call_answers(synced: Synced) -> None:
