@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from almanac.index import pool
 from almanac.index.parts import Part
-from almanac.index.pool import NOWHERE, Floats, Places, largest
+from almanac.index.pool import NOWHERE, Floats, Places, largest, ordered
 from almanac.index.selection import Scope
 from almanac.index.visibility import Shown
 from almanac.index.words import BLOCK, Block, term_hash
 
 K1 = 1.2
 B = 0.75
+_ROUNDING = 1 - 1e-9
+"""A little less than 1: bounds and scores are added up in different orders."""
 _FREQUENT = 4000
 """Only for a term with more postings than this is it worth while to find out whether it can be left for later."""
 
@@ -109,12 +111,13 @@ def score_words(scored: Sequence[Scored], known: TermStatistics, *, exhaustive: 
 
 def _narrow(scored: Sequence[Scored], rest: Sequence[str], bounds: Sequence[float], known: TermStatistics) -> None:
     """Give up the rows that are not among the best with the terms that are left. Scores stay as they are."""
+    least = (_last_of_best(scored) - math.fsum(bounds)) * _ROUNDING
     for one in scored:
-        one.rows = np.sort(one.rows)
+        one.keep(least)
+        one.rows = ordered(one.scope.part.rows, one.rows)
     whole = [one.scores[one.rows] for one in scored]
     for place, term in enumerate([*rest, None]):
-        # The little less is for rounding: bounds and scores are added up in different orders.
-        least = (largest(np.concatenate(whole), pool.POOL) - math.fsum(bounds[place:])) * (1 - 1e-9)
+        least = (largest(np.concatenate(whole), pool.POOL) - math.fsum(bounds[place:])) * _ROUNDING
         for number, one in enumerate(scored):
             kept = whole[number] >= least
             one.rows, whole[number] = one.rows[kept], whole[number][kept]

@@ -17,9 +17,9 @@ def largest(values: Floats, count: int) -> float:
     """Return the value that is `count`th from the top; minus infinity when there are not so many."""
     if len(values) < count:
         return -math.inf
-    if len(values) > 64 * count:
+    if len(values) > 8 * count:
         # A sample tells roughly where to look: much less is then left to be sorted out.
-        step = len(values) // (16 * count)
+        step = len(values) // (4 * count)
         sample, place = values[::step], 2 * count // step + 1
         above = values[values > np.partition(sample, -place)[-place]]
         if len(above) >= count:
@@ -27,8 +27,14 @@ def largest(values: Floats, count: int) -> float:
     return float(np.partition(values, -count)[-count])
 
 
-def union(left: Places, right: Places) -> Places:
-    """Return the places that are in either, each once, in order."""
-    both = np.sort(np.concatenate([left, right]))
-    distinct: Places = both[np.concatenate([both[:1] == both[:1], both[1:] != both[:-1]])]
+def ordered(size: int, *several: Places) -> Places:
+    """Return the places, all below `size`, that are in any of several, each once, in order."""
+    if sum(map(len, several)) * 32 > size:
+        # Marking them is faster than sorting them.
+        marked = np.zeros(size, np.bool_)
+        for places in several:
+            marked[places] = True
+        return np.flatnonzero(marked)
+    together = np.sort(np.concatenate(several))
+    distinct: Places = together[np.concatenate([together[:1] == together[:1], together[1:] != together[:-1]])]
     return distinct

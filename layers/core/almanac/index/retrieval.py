@@ -21,7 +21,7 @@ from almanac.index.fusion import combine, is_lookup, share
 from almanac.index.highlight import Excerpt, excerpt
 from almanac.index.nearness import Given, Near, Vector
 from almanac.index.parts import Part
-from almanac.index.pool import NOWHERE, Floats, Places, largest, union
+from almanac.index.pool import NOWHERE, Floats, Places, largest, ordered
 from almanac.index.selection import Phrases, count_doubtful, holds, select
 from almanac.index.sources import Kind, SourceInfo
 from almanac.index.visibility import View
@@ -198,7 +198,7 @@ def candidates(
         if has_meaning and query.vector is not None:
             given = None if nearest is None else nearest[number]
             near = Near(by_words.scope, query.vector) if given is None else Given(by_words.scope, query.vector, given)
-        rows = np.sort(by_words.rows) if near is None else union(by_words.rows, near.best())
+        rows = ordered(by_words.scope.part.rows, by_words.rows, *([] if near is None else [near.best()]))
         words = by_words.scores[rows]
         for term in rest:
             words += term_scores(by_words.scope.part, rows, term, known)
