@@ -137,7 +137,7 @@ class LoopWatch:
         frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - documented for debuggers
         if frame is not None:
             place = _locate(frame)
-            if self._began == began:
+            if place is not None and self._began == began:
                 self._places[place] += 1
 
 
@@ -175,12 +175,15 @@ def _waited_for_processor(statistics: int | None) -> float:
     return int(waited) / 1e9
 
 
-def _locate(innermost: FrameType) -> Place:
+def _locate(innermost: FrameType) -> Place | None:
+    """Return where a callback stands; None for a stack of no callback: another watch reports, when it is over."""
     inside: list[FrameType] = []
     frame: FrameType | None = innermost
     while frame is not None and not frame.f_code.co_filename.endswith(_LOOP):
         inside.append(frame)
         frame = frame.f_back
+    if frame is None:
+        return None
     ours = [frame for frame in inside if _is_our_file(frame.f_code.co_filename)]
     if not ours:
         return Place(_name(innermost), _line(innermost), ours=False)
