@@ -238,7 +238,8 @@ class Index(RuleBasedStateMachine):
 
     @rule(hours=st.integers(0, 6), runs=st.fixed_dictionaries({}, optional={"rep_0": versions, "rep_1": versions}))
     def look_at_the_past(self, hours: int, runs: dict[str, int]) -> None:
-        as_of = AsOf(microseconds(BEGAN + timedelta(hours=hours)), runs)
+        floors = {name: floor for name, floor in self.model.floors.items() if floor <= runs.get(name, 0)}
+        as_of = AsOf(microseconds(BEGAN + timedelta(hours=hours)), runs, {}, floors)
         found = self.run(self._found(self.readers[0], as_of))
         assert shown(found) == {name: each.version for name, each in self.model.visible(as_of).items()}
 

@@ -198,7 +198,7 @@ class _Indexing:
         directory = self._state.directory
         if directory.version:
             return self._manifest.unchanged(directory)
-        return self._manifest.direct(Directory(directory.indexes, 1))
+        return self._manifest.pin(directory)
 
     def _compactions(self, entries: Iterable[SegmentEntry]) -> list[CompactIndex]:
         """Ask for a compaction where the log is overdue, but not with each of the many appends that find it so.

@@ -312,6 +312,15 @@ class Manifest:
             return Put(item)
         return Put(item, condition="#version = :before", values={":before": directory.version - 1})
 
+    def pin(self, directory: Directory) -> Put:
+        """Write the directory that a tenant had by default as its first; refused when it has another by now.
+
+        Whoever does so at the same time writes the same: that is no conflict.
+        """
+        name = directory.serving.id
+        item = {**to_item(self._tenant_id, Directory(directory.indexes, 1)), "pinned": name}
+        return Put(item, condition="attribute_not_exists(#pk) OR #pinned = :pinned", values={":pinned": name})
+
     def unchanged(self, directory: Directory) -> Check:
         """Let a transaction depend on there being no later directory."""
         key = keys.index_directory(self._tenant_id)
