@@ -89,6 +89,7 @@ async def ask(principal: Reader, body: Ask) -> Answer:
 )
 async def create_conversation(principal: Editor, body: ConversationCreate, response: Response) -> Conversation:
     """Begin a conversation, in which questions may lean on earlier ones."""
+    await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
     created = await _conversations(principal).create(body.title)
@@ -103,6 +104,7 @@ async def create_conversation(principal: Editor, body: ConversationCreate, respo
 )
 async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ConversationList:
     """List the tenant's conversations, the newest first."""
+    await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
     cursors = await wiring.cursor_secrets().cursors(principal.tenant_id)
@@ -123,6 +125,7 @@ async def get_conversation(
     principal: Reader, conversation_id: Id, limit: Limit = 50, cursor: Cursor = None
 ) -> ConversationTurns:
     """Show a conversation and its turns, the oldest first, as they were said."""
+    await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
     conversations = _conversations(principal)
@@ -182,3 +185,8 @@ async def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> 
 
 def _titles(turn: Turn) -> tuple[str, ...]:
     return tuple(cited["title"] for cited in turn.answer["citations"])
+
+
+def _load_presenter() -> None:
+    """Import what shows conversations, which brings numpy: on the event loop that would block."""
+    from search.asking import presenter  # noqa: F401
