@@ -17,8 +17,8 @@ from search.errors import InvalidPeriod, InvalidQuery
 from search.schemas import SearchRequest, SearchResults
 
 if TYPE_CHECKING:
+    from almanac.index.history import Past
     from search import service
-    from search.past import Past
 
 router = APIRouter(tags=["search"])
 

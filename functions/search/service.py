@@ -11,12 +11,12 @@ from almanac.embeddings.base import Embedder
 from almanac.errors import RetryableError, TerminalError
 from almanac.index.filters import Filters
 from almanac.index.fusion import meaning_weight
+from almanac.index.history import Past
 from almanac.index.manifest import Head, IndexInfo
 from almanac.index.reader import Found, Reader
 from almanac.index.retrieval import Candidates, Hit, Position, Query, best, candidates, hits, rank, statistics
 from almanac.index.sources import SourceInfo
 from almanac.observability import emit, log
-from search.past import Past
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import QueryCode

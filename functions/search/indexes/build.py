@@ -97,6 +97,7 @@ class _Filling:
 
     async def _fill(self, state: ManifestState) -> int:
         """Copy what is missing as of one reading of the manifest; returns how many segments that took."""
+        from almanac.index.visibility import facts_of
         from search.indexes import copying, opening
 
         serving = await opening.open_index(wiring.reader(), self.event.tenant_id, state, state.directory.serving.id)
@@ -107,7 +108,7 @@ class _Filling:
         shown = await asyncio.to_thread(serving.shown)
         missing = len(shown - held)
         self.build = replace(self.build, total=len(shown), done=len(shown) - missing, missing=missing, ready=False)
-        batches = copying.batches(parts, opening.facts(state), held, other.info.shards)
+        batches = copying.batches(parts, facts_of(state), held, other.info.shards)
         while (found := await asyncio.to_thread(next, batches, None)) is not None:
             shard, batch = found
             await self._copy(serving, other, shard, batch)

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from almanac.aws import keys
-from almanac.index.copies import Place
+from almanac.index.copies import Place, place_of
 from almanac.index.ingest import model_of
 from almanac.index.manifest import IndexInfo, ManifestState, PartRef, SegmentEntry
 from almanac.index.parts import Body, CorruptPart, Part, open_part
 from almanac.index.reader import IndexUnavailable, Reader
 from almanac.index.segments import ModelMismatch
 from almanac.index.shards import shard_of
-from almanac.index.visibility import Facts, Shown, View, visible_documents
+from almanac.index.visibility import Shown, View, facts_of, visible_documents
 from almanac.observability import log
 from search import wiring
 
@@ -93,10 +92,6 @@ def claims(part: Part, documents: "range | list[int]") -> Iterator[Claim]:
     return zip(*columns, strict=True)
 
 
-def facts(state: ManifestState) -> Facts:
-    return Facts(dict(state.erased), frozenset(state.drops), state.floors)
-
-
 async def open_index(reader: Reader, tenant_id: str, state: ManifestState, index_id: str) -> Opened:
     """Open an index; raises `IndexUnavailable` when a part cannot be read, after its repair was asked for.
 
@@ -115,11 +110,11 @@ async def _open_shard(reader: Reader, tenant_id: str, state: ManifestState, info
     parts = [*current, *await _open(reader, tenant_id, info, segments)]
     past = [ref for ref in (snapshot.history if snapshot else ()) if ref.sha256 not in state.lost]
     history = await _open(reader, tenant_id, info, past)
-    return OpenedShard(parts, history, await asyncio.to_thread(View, parts, facts(state)))
+    return OpenedShard(parts, history, await asyncio.to_thread(View, parts, facts_of(state)))
 
 
 async def _open(reader: Reader, tenant_id: str, info: IndexInfo, refs: Sequence[PartRef | SegmentEntry]) -> list[Part]:
-    places = [Place(keys.part_object(tenant_id, info.id, ref.sha256), ref.sha256, ref.size) for ref in refs]
+    places = [place_of(tenant_id, info.id, ref) for ref in refs]
     bodies = await reader.bodies(tenant_id, info.id, places)
     return await asyncio.to_thread(_parts, info, places, bodies)
 

@@ -30,7 +30,7 @@ def status(state: manifest.ManifestState, opened: "Opened | None", others: list[
     """Render the index that serves; what only its parts can tell is left out where they cannot be read."""
     info = state.directory.serving
     log = state.segments(info.id).values()
-    heads = {name: head for name, head in sorted(state.heads.items()) if name not in state.drops}
+    heads = dict(sorted(state.standing.items()))
     lost = [schemas.LostPart(sha256=each.sha256, reason=each.reason, at=each.at) for each in _lost(state, info.id)]
     return schemas.IndexStatus(
         id=info.id,

@@ -31,7 +31,7 @@ async def difference(table: Table, tenant_id: str, build: Build, other: Opened) 
 
 def _repositories(state: ManifestState, build: Build) -> tuple[int, int]:
     """Return how many repositories the index shows, and of how many not all was sent since the build began."""
-    heads = [head for name, head in state.heads.items() if name not in state.drops]
+    heads = list(state.standing.values())
     return len(heads), sum(head.floor <= build.runs.get(head.repository_id, 0) for head in heads)
 
 

@@ -162,7 +162,7 @@ class Verification:
             if each.info.kind is not Kind.MESSAGE:
                 self._found.checked[each.info.kind.value] += 1
                 self._found.differences += repositories.citation_differences(each.info)
-        heads = [head for name, head in sorted(opened.state.heads.items()) if name not in opened.state.drops]
+        heads = [head for _, head in sorted(opened.state.standing.items())]
         chosen = self._chance.sample(heads, min(self._sample, len(heads)))
         compared, differences = await repositories.differences(self._table, self._tenant_id, opened, chosen)
         self._found.checked["repositories"] = compared

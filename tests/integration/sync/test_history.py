@@ -55,7 +55,7 @@ class Past:
         self.heads[repository] = head
 
     def as_of(self, asked: datetime | str) -> AsOf:
-        return runtime.run(self.history.resolve(asked, self.heads, NOW))
+        return runtime.run(self.history.resolve(asked, self.heads, NOW)).as_of
 
 
 @pytest.fixture
@@ -139,6 +139,13 @@ def test_the_past_of_a_repository_that_is_gone_is_not_told(past: Past) -> None:
         past.as_of(ONE)
 
 
+def test_a_repository_without_its_cited_branch_has_a_past_as_well(past: Past) -> None:
+    past.stood("rep_a", 1, 0, {"dev": ONE})
+    past.stood("rep_a", 2, 5, {"main": TWO})
+    then = runtime.run(past.history.resolve(moment(1), past.heads, NOW))
+    assert (then.heads["rep_a"].run, then.heads["rep_a"].commit, then.commits) == (1, None, {})
+
+
 def test_another_tenants_commits_are_not_known(past: Past, stack: Stack) -> None:
     past.stood("rep_a", 1, 0, {"main": ONE})
     other = Past()
@@ -150,7 +157,7 @@ def test_another_tenants_commits_are_not_known(past: Past, stack: Stack) -> None
 
 def resolve(synced: Synced, asked: datetime | str) -> AsOf:
     heads = runtime.run(Manifest(table(), synced.tenant).read()).heads
-    return runtime.run(HeadHistory(table(), synced.tenant).resolve(asked, heads, datetime.now(UTC)))
+    return runtime.run(HeadHistory(table(), synced.tenant).resolve(asked, heads, datetime.now(UTC))).as_of
 
 
 def test_every_completed_run_is_remembered(stack: Stack, host: GitServer) -> None:

@@ -20,12 +20,12 @@ from almanac.aws.table import ConditionFailed, Table, Write
 from almanac.clock import iso, now
 from almanac.errors import RetryableError
 from almanac.events import CompactIndex
-from almanac.index.copies import Copies, Place
+from almanac.index.copies import Copies, place_of
 from almanac.index.manifest import Directory, IndexInfo, Manifest, ManifestState, PartRef, SegmentEntry, Snapshot
 from almanac.index.merge import Written, holds_deleted, merge, merge_history
 from almanac.index.parts import Part, open_part
 from almanac.index.segments import Model
-from almanac.index.visibility import Facts
+from almanac.index.visibility import facts_of
 from almanac.observability import correlation_id, log
 
 _MOST_SEGMENTS = 512
@@ -104,7 +104,7 @@ class _Compaction:
         self._state = state
         self._manifest = Manifest(workshop.table, tenant_id)
         self._model = workshop.models(info)
-        self._facts = Facts(dict(state.erased), frozenset(state.drops), state.floors)
+        self._facts = facts_of(state)
         self._before = state.snapshot(info.id, shard)
 
     async def run(self) -> Compacted:
@@ -210,7 +210,7 @@ class _Compaction:
 
     async def _open(self, refs: Iterable[PartRef]) -> list[Part]:
         wanted = list(refs)
-        places = [Place(self._key(ref.sha256), ref.sha256, ref.size) for ref in wanted]
+        places = [place_of(self._tenant_id, self._info.id, ref) for ref in wanted]
         bodies = await self._workshop.copies.open_all(places)
         return [
             open_part(body, name=place.name, key=place.key, model=self._model, verify=False)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import ref
 
+from almanac.aws import keys
 from almanac.aws.blobs import Blobs
+from almanac.index.manifest import PartRef, SegmentEntry
 from almanac.index.parts import CorruptPart
 
 RANGE = 8 << 20
@@ -29,6 +31,11 @@ class Place(NamedTuple):
     key: str
     name: str
     size: int
+
+
+def place_of(tenant_id: str, index_id: str, ref: PartRef | SegmentEntry) -> Place:
+    """Return where the object lies that a manifest names."""
+    return Place(keys.part_object(tenant_id, index_id, ref.sha256), ref.sha256, ref.size)
 
 
 @dataclass

@@ -7,6 +7,7 @@ completed until the next one does. Every completed run leaves an item by time, a
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,22 @@ class AmbiguousCommit(Unprocessable):
         super().__init__(f"{prefix} may be {named}: give more digits.", field=_FIELD, candidates=list(candidates))
 
 
+@dataclass(frozen=True)
+class Past:
+    """A state of the past: `heads` are where repositories stood, on the branch that is shown of them."""
+
+    as_of: "AsOf"
+    heads: Mapping[str, Head]
+
+    @property
+    def moment(self) -> datetime:
+        return _EPOCH + timedelta(microseconds=self.as_of.moment)
+
+    @property
+    def commits(self) -> dict[str, str]:
+        return {name: head.commit for name, head in sorted(self.heads.items()) if head.commit}
+
+
 class HeadHistory:
     """The heads of one tenant's repositories over time."""
 
@@ -80,7 +97,7 @@ class HeadHistory:
         }
         return Put(item, overwrite=True)
 
-    async def resolve(self, as_of: datetime | str, heads: Mapping[str, Head], now: datetime) -> "AsOf":
+    async def resolve(self, as_of: datetime | str, heads: Mapping[str, Head], now: datetime) -> Past:
         """Return the state that `as_of` means, of the repositories of `heads` (the present ones).
 
         A text of 7 to 40 hexadecimal digits is a commit or the beginning of one; any other is an ISO time. As of a
@@ -94,10 +111,10 @@ class HeadHistory:
         moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         if moment >= now:
-            return _state(moment, {name: vars(head) for name, head in heads.items()})
-        return _state(moment, await self._stood(moment, heads))
+            return _past(moment, heads)
+        return _past(moment, await self._stood(moment, heads))
 
-    async def _at_commit(self, prefix: str, heads: Mapping[str, Head]) -> "AsOf":
+    async def _at_commit(self, prefix: str, heads: Mapping[str, Head]) -> Past:
         partition = keys.past_commit(self._tenant_id, prefix, "", 0).pk
         wanted = f"{prefix}#" if len(prefix) == _SHA1_DIGITS else prefix
         found = [item async for item in self._table.query_all(partition, prefix=wanted)]
@@ -110,22 +127,22 @@ class HeadHistory:
         last = max(found, key=lambda item: (item["at"], item["run"]))
         moment, repository_id = datetime.fromisoformat(last["at"]), last["repository_id"]
         stood = await self._stood(moment, heads)
-        stood[repository_id] = {**stood.get(repository_id, {}), "run": last["run"]}
+        stood[repository_id] = replace(stood[repository_id], run=last["run"])
         branch = last.get("branch")
-        return _state(moment, stood, {repository_id: branch} if branch else {})
+        return _past(moment, stood, {repository_id: branch} if branch else {})
 
-    async def _stood(self, moment: datetime, heads: Mapping[str, Head]) -> dict[str, Item]:
+    async def _stood(self, moment: datetime, heads: Mapping[str, Head]) -> dict[str, Head]:
         """Return where each repository stood; one that had no completed run yet is left out."""
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def last_of(repository_id: str) -> Item | None:
+        async def last_of(repository_id: str) -> Head | None:
             until = keys.past_head(self._tenant_id, repository_id, iso(moment.timestamp()), _LAST_RUN)
             async with slots:
                 page = await self._table.query(until.pk, until=until.sk, newest_first=True, limit=1)
-            return page.items[0] if page.items else None
+            return _head(page.items[0]) if page.items else None
 
         found = await asyncio.gather(*(last_of(name) for name in heads))
-        return {name: item for name, item in zip(heads, found, strict=True) if item is not None}
+        return {head.repository_id: head for head in found if head is not None}
 
     async def _newest(self, heads: Mapping[str, Head]) -> list[dict[str, str]]:
         """Return the newest heads of some repositories, for whoever asked for a commit that was none."""
@@ -160,10 +177,23 @@ def _commits(head: Item) -> list[str]:
     return sorted({*cited, *head["branches"].values()})
 
 
-def _state(moment: datetime, stood: Mapping[str, Item], branches: Mapping[str, str] | None = None) -> "AsOf":
+def _head(item: Item) -> Head:
+    """Read what `record` wrote of a head; an item leaves out what is None."""
+    known = {name: item[name] for name in Head.__dataclass_fields__ if name in item}
+    return Head(**{"commit": None, **known})
+
+
+def _past(moment: datetime, stood: Mapping[str, Head], branches: Mapping[str, str] | None = None) -> Past:
     # Brings numpy, which a function that only records does not have.
     from almanac.index.visibility import AsOf
 
-    runs = {name: head["run"] for name, head in stood.items()}
-    floors = {name: head["floor"] for name, head in stood.items() if head.get("floor")}
-    return AsOf((moment - _EPOCH) // timedelta(microseconds=1), runs, branches or {}, floors)
+    branches = branches or {}
+    runs = {name: head.run for name, head in stood.items()}
+    floors = {name: head.floor for name, head in stood.items() if head.floor}
+    as_of = AsOf((moment - _EPOCH) // timedelta(microseconds=1), runs, branches, floors)
+    return Past(as_of, {name: _on_branch(head, branches.get(name)) for name, head in stood.items()})
+
+
+def _on_branch(head: Head, branch: str | None) -> Head:
+    """Return the head with another branch in the place of the cited one."""
+    return head if branch is None else replace(head, branch=branch, commit=head.branches.get(branch, head.commit))

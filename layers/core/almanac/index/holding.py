@@ -6,15 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
 
-from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.index import tail
-from almanac.index.copies import Copies, Place
+from almanac.index.copies import Copies, Place, place_of
 from almanac.index.manifest import ManifestState
 from almanac.index.parts import CorruptPart, Part, open_part
 from almanac.index.remote import Pin, ShardUnavailable
 from almanac.index.segments import ModelMismatch
-from almanac.index.sources import Source, SourceBatch
 from almanac.index.visibility import View
 from almanac.observability import log
 
@@ -59,11 +57,7 @@ class Holding:
 
     async def _open(self, pin: Pin, before: View | None) -> View:
         known = {part.name: part for part in (before.parts if before else ()) if part.model == pin.model}
-        places = [
-            Place(keys.part_object(pin.tenant_id, pin.index_id, ref.sha256), ref.sha256, ref.size)
-            for ref in pin.parts
-            if ref.sha256 not in known
-        ]
+        places = [place_of(pin.tenant_id, pin.index_id, ref) for ref in pin.parts if ref.sha256 not in known]
         bodies = await self._bodies(pin.tenant_id, pin.index_id, places)
         try:
             for place, body in zip(places, bodies, strict=True):
@@ -78,16 +72,11 @@ class Holding:
         """Return the part of what is pinned as awaited and not in a part yet, or nothing."""
         state = ManifestState(awaiting={entry.name: entry for entry in pin.awaiting}, erased=dict(pin.facts.erased))
         wanted = tail.searchable(tail.awaiting(state, pin.index_id, parts))
-        batches = dict(await asyncio.gather(*(self._batch(key) for key in dict.fromkeys(e.batch_key for e in wanted))))
+        names = list(dict.fromkeys(entry.batch_key for entry in wanted))
+        found = await asyncio.gather(*(tail.sources_of(self._blobs, key) for key in names))
+        batches = dict(zip(names, found, strict=True))
         late = await asyncio.to_thread(tail.tail_parts, wanted, batches, pin.model, 1)
         return [part for part, _ in late]
-
-    async def _batch(self, key: str) -> tuple[str, list[Source]]:
-        body = await self._blobs.get(key)
-        try:
-            return key, [] if body is None else SourceBatch.decode(body).sources
-        except ValueError:
-            return key, []
 
     def _evict(self, in_use: tuple[str, str, int, bool]) -> None:
         """Let go of shards, least recently used first, while memory or disk is over its budget."""

@@ -240,6 +240,11 @@ class ManifestState:
         return hashlib.sha256(repr(sorted(self.drops)).encode()).hexdigest() if self.drops else ""
 
     @property
+    def standing(self) -> dict[str, Head]:
+        """Where the repositories stand that are not dropped."""
+        return {name: head for name, head in self.heads.items() if name not in self.drops}
+
+    @property
     def floors(self) -> dict[str, int]:
         """The runs before which nothing of a repository is shown."""
         return {name: head.floor for name, head in self.heads.items() if head.floor}

@@ -8,12 +8,12 @@ from mmap import mmap
 from operator import is_
 from time import monotonic
 
-from almanac.aws import keys, outbox
+from almanac.aws import outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.errors import Unavailable
 from almanac.index import tail
-from almanac.index.copies import Copies, Place
+from almanac.index.copies import Copies, Place, place_of
 from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, PartRef, Snapshot
 from almanac.index.parts import CorruptPart, Part, open_part
 from almanac.index.remote import LambdaInvoker, RemoteShard, pins
@@ -21,8 +21,8 @@ from almanac.index.repair import request
 from almanac.index.retrieval import Hit, Position, Query, search
 from almanac.index.segments import Model, ModelMismatch
 from almanac.index.shards import LocalShard, Shard, ShardedSearch
-from almanac.index.sources import Source, SourceBatch
-from almanac.index.visibility import AsOf, Facts, View
+from almanac.index.sources import Source
+from almanac.index.visibility import AsOf, Facts, View, facts_of
 from almanac.observability import emit, log, log_failure
 
 _PASTS_KEPT = 4
@@ -171,7 +171,7 @@ class Reader:
         self._evict(tenant_id)
         return Found(
             hits,
-            _heads(current.state),
+            current.state.standing,
             current.info,
             rows=sum(view.rows for view in views),
             parts=sum(len(view.parts) for view in views),
@@ -197,7 +197,7 @@ class Reader:
         answer = await ShardedSearch(shards).answer(query, limit, after)
         return Found(
             answer.hits,
-            _heads(state),
+            state.standing,
             info,
             rows=answer.rows,
             parts=sum(len(pin.parts) for pin in pinned),
@@ -246,7 +246,7 @@ class Reader:
         awaited = await asyncio.to_thread(tail.awaiting, state, info.id, [part for part, _ in known])
         known += await self._tail(copy, awaited, opener)
         shards = [tuple(part for part, shard in known if shard == number) for number in range(info.shards)]
-        facts = Facts(dict(state.erased), frozenset(state.drops), state.floors)
+        facts = facts_of(state)
         before = copy.current
         if before is not None and before.info.id == info.id and _say_the_same(before.views, shards, facts):
             return replace(before, state=state, info=info, awaiting=tuple(awaited))
@@ -258,7 +258,9 @@ class Reader:
         wanted = tail.searchable(awaited)
         copy.batches = {entry.batch_key: copy.batches.get(entry.batch_key, []) for entry in wanted}
         missing = [key for key, sources in copy.batches.items() if not sources]
-        for key, sources in zip(missing, await asyncio.gather(*map(self._sources, missing)), strict=True):
+        for key, sources in zip(
+            missing, await asyncio.gather(*(tail.sources_of(self._blobs, key) for key in missing)), strict=True
+        ):
             copy.batches[key] = sources
         # The same parts stay for as long as they say the same, and with them the views.
         says = (opener.info.id, [(entry.batch_key, bool(copy.batches[entry.batch_key])) for entry in wanted])
@@ -266,13 +268,6 @@ class Reader:
             shards, batches = opener.info.shards, copy.batches
             copy.tail = (says, await asyncio.to_thread(tail.tail_parts, wanted, batches, opener.model, shards))
         return copy.tail[1]
-
-    async def _sources(self, batch_key: str) -> list[Source]:
-        body = await self._blobs.get(batch_key)
-        try:
-            return [] if body is None else SourceBatch.decode(body).sources
-        except ValueError:
-            return []
 
     async def _past(self, tenant_id: str, copy: _Copy, current: _Current, as_of: AsOf) -> tuple[View, ...]:
         """Return what was visible at a moment: the parts of the present and of history, seen with the runs of then."""
@@ -344,13 +339,9 @@ class _Opener:
 
     async def open(self, refs: Iterable[PartRef]) -> list[Part]:
         """Return parts in order; those that are not open yet are fetched at once."""
-        wanted = [(ref.sha256, ref.size) for ref in refs]
+        wanted = list(refs)
         known = self.copy.parts
-        places = [
-            Place(keys.part_object(self.tenant_id, self.info.id, name), name, size)
-            for name, size in wanted
-            if name not in known
-        ]
+        places = [place_of(self.tenant_id, self.info.id, ref) for ref in wanted if ref.sha256 not in known]
         bodies = await self.reader.bodies(self.tenant_id, self.info.id, places)
         try:
             for place, body in zip(places, bodies, strict=True):
@@ -364,11 +355,7 @@ class _Opener:
         except CorruptPart as error:
             log("error", "part unreadable", key=error.key, reason=error.reason)
             raise IndexUnavailable(_DAMAGED) from error
-        return [known[name] for name, _ in wanted]
-
-
-def _heads(state: ManifestState) -> dict[str, Head]:
-    return {name: head for name, head in state.heads.items() if name not in state.drops}
+        return [known[ref.sha256] for ref in wanted]
 
 
 async def _hits(views: Sequence[View], query: Query, limit: int, after: Position | None) -> list[Hit]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from almanac.aws.blobs import Blobs
 from almanac.index.encoding import encode
 from almanac.index.manifest import Awaited, ManifestState
 from almanac.index.parts import Part, open_part, source_key
 from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
-from almanac.index.sources import Source
+from almanac.index.sources import Source, SourceBatch
 from almanac.text.chunking import chunk_source
 
 LONGEST = 200
@@ -55,6 +56,15 @@ def _part(sources: Sequence[Source], model: Model) -> Part:
     ]
     encoded = encode(Segment(model, [source.info for source in sources], rows, None))
     return open_part(encoded.body, name=encoded.sha256, key="the tail", model=model, verify=False)
+
+
+async def sources_of(blobs: Blobs, batch_key: str) -> list[Source]:
+    """Return the sources of a batch; none when it is gone or unreadable: they are not found by words yet."""
+    body = await blobs.get(batch_key)
+    try:
+        return [] if body is None else SourceBatch.decode(body).sources
+    except ValueError:
+        return []
 
 
 def _is_gone(state: ManifestState, entry: Awaited) -> bool:

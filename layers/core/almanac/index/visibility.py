@@ -14,13 +14,16 @@ Nothing here depends on the order or the repetition of parts.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from almanac.index.parts import KINDS, NO_TIME, Graves, Part, source_key
 from almanac.index.sources import Kind
+
+if TYPE_CHECKING:
+    from almanac.index.manifest import ManifestState
 
 Mask = NDArray[np.bool_]
 _DTYPES = {"key_high": np.uint64, "key_low": np.uint64, "versions": np.int64, "digests": np.uint64}
@@ -48,6 +51,11 @@ class Facts:
     drops: frozenset[str] = frozenset()
     floors: Mapping[str, int] = field(default_factory=dict)
     as_of: AsOf | None = None
+
+
+def facts_of(state: "ManifestState") -> Facts:
+    """Return what a reading of the manifest says about the present."""
+    return Facts(dict(state.erased), frozenset(state.drops), state.floors)
 
 
 @dataclass(frozen=True)
