@@ -85,6 +85,8 @@ def create_resources(endpoint: str) -> dict[str, str]:
         "ALMANAC_BUCKET": "almanac",
         "ALMANAC_KEY_ID": key,
         "ALMANAC_EMBEDDING_MODEL": "test:hash",
+        # Which searches are measured is chance, and each leaves an item: tests that want it ask for it.
+        "ALMANAC_RECALL_SAMPLE": "0",
         "ALMANAC_ALLOW_PRIVATE_HOSTS": "true",
         "ALMANAC_PUBLIC_URL": "http://127.0.0.1:8080",
     }
