@@ -21,7 +21,7 @@ def bare_handler() -> Handler:
     from fastapi import FastAPI, Request
     from mangum import Mangum
 
-    from almanac.scopes import Scope
+    from almanac import access
     from identity import wiring
     from identity.repository import IdentityRepository
     from identity.schemas import Caller, Tenant
@@ -32,7 +32,9 @@ def bare_handler() -> Handler:
     async def get_tenant(request: Request) -> Tenant:
         context = request.scope["aws.event"]["requestContext"]["authorizer"]["lambda"]
         tenant = await IdentityRepository(wiring.table(), context["tenant_id"]).get_tenant()
-        caller = Caller(key_id=context["key_id"], scope=Scope(context["scope"]))
+        principal = access.Caller.from_context(context).principal
+        assert principal is not None
+        caller = Caller.of(principal)
         return Tenant(id=tenant.id, name=tenant.name, created_at=tenant.created_at, caller=caller)
 
     return Mangum(app, lifespan="off")

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from almanac import runtime
+from almanac.access import GRANTABLE, spell
 from almanac.errors import AppError
 from almanac.observability import bind_correlation_id, log
-from almanac.scopes import Scope
 from identity import service, wiring
-from identity.schemas import Name, TenantId
+from identity.schemas import Name, Scopes, TenantId
 
 
 class CreateTenant(BaseModel):
@@ -30,7 +30,7 @@ class CreateKey(BaseModel):
     action: Literal["create_key"]
     tenant_id: TenantId
     name: Name
-    scope: Scope = Scope.ADMIN
+    scopes: Scopes = sorted(GRANTABLE)
 
 
 _command: TypeAdapter[CreateTenant | CreateKey] = TypeAdapter(
@@ -54,14 +54,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     except AppError as error:
         raise CommandRefused(error.detail) from None
     record = created.record
-    log("info", command.action, tenant_id=record.tenant_id, key_id=record.id, scope=record.scope)
+    log("info", command.action, tenant_id=record.tenant_id, key_id=record.id, scopes=spell(record.scopes))
     return {"tenant_id": record.tenant_id, "key_id": record.id, "api_key": created.text}
 
 
 async def _carry_out(command: CreateTenant | CreateKey) -> service.NewKey:
     if isinstance(command, CreateTenant):
         return await service.create_tenant(wiring.table(), command.name, command.key_name)
-    return await service.create_key(wiring.table(), command.tenant_id, command.name, command.scope)
+    return await service.create_key(wiring.table(), command.tenant_id, command.name, frozenset(command.scopes))
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,8 +1,8 @@
 """API entry: tenants and API keys."""
 
-from almanac.web.app import API_PREFIX, create_app, lambda_handler
+from almanac.web.app import create_app, include, lambda_handler
 from identity.routes import router
 
 app = create_app("Identity", "Tenants and their API keys.")
-app.include_router(router, prefix=API_PREFIX)
+include(app, router)
 handler = lambda_handler(app)

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from almanac.access import Caller, Principal, read
 from almanac.aws import keys
 from identity import tokens
 
@@ -32,10 +33,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     if "Item" not in answer:
         return _REFUSED
     item = answer["Item"]
-    return {
-        "isAuthorized": True,
-        "context": {"tenant_id": claim.tenant_id, "key_id": item["id"]["S"], "scope": item["scope"]["S"]},
-    }
+    key_id = item["id"]["S"]
+    principal = Principal(claim.tenant_id, key_id, read(item["scopes"]["S"]), key_id=key_id)
+    return {"isAuthorized": True, "context": Caller(principal=principal).to_context()}
 
 
 def _bearer(headers: dict[str, str]) -> str:

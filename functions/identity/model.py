@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from almanac.access import Permission, read, spell
 from almanac.aws import keys
 from almanac.aws.table import Item
-from almanac.scopes import Scope
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,14 @@ class ApiKeyRecord:
     id: str
     tenant_id: str
     name: str
-    scope: Scope
+    scopes: frozenset[Permission]
     created_at: str
     ending: str
     sha256: str
+
+    @property
+    def manages_keys(self) -> bool:
+        return Permission.KEYS_MANAGE in self.scopes
 
     @property
     def key(self) -> keys.Key:
@@ -58,7 +62,7 @@ class ApiKeyRecord:
             "id": self.id,
             "tenant_id": self.tenant_id,
             "name": self.name,
-            "scope": self.scope.value,
+            "scopes": spell(self.scopes),
             "created_at": self.created_at,
             "ending": self.ending,
             "sha256": self.sha256,
@@ -70,7 +74,7 @@ class ApiKeyRecord:
             id=item["id"],
             tenant_id=item["tenant_id"],
             name=item["name"],
-            scope=Scope(item["scope"]),
+            scopes=read(item["scopes"]),
             created_at=item["created_at"],
             ending=item["ending"],
             sha256=item["sha256"],

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from almanac.aws import keys
 from almanac.aws.table import Check, ConditionFailed, Delete, Item, Put, Table, Update, Write
-from almanac.scopes import Scope
 from identity.errors import ApiKeyNotFound, LastAdminKey, TenantNotFound
 from identity.model import ApiKeyRecord, TenantRecord
 
@@ -38,7 +37,7 @@ class IdentityRepository:
     async def create_key(self, key: ApiKeyRecord) -> None:
         """Write a new key; raises `TenantNotFound`."""
         tenant = keys.tenant(self._tenant_id)
-        counted: Write = Update(tenant, add={"admin_keys": 1}) if key.scope is Scope.ADMIN else Check(tenant)
+        counted: Write = Update(tenant, add={"admin_keys": 1}) if key.manages_keys else Check(tenant)
         try:
             await self._table.transact([counted, Put(key.to_item())])
         except ConditionFailed:
@@ -63,7 +62,7 @@ class IdentityRepository:
     async def delete_key(self, key: ApiKeyRecord) -> None:
         """Revoke a key; raises `ApiKeyNotFound`, or `LastAdminKey` when nobody could manage the tenant afterwards."""
         writes: list[Write] = [Delete(key.key, condition="attribute_exists(#pk)")]
-        if key.scope is Scope.ADMIN:
+        if key.manages_keys:
             tenant = keys.tenant(self._tenant_id)
             writes.append(Update(tenant, add={"admin_keys": -1}, condition="#admin_keys > :one", values={":one": 1}))
         try:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from almanac.access import GRANTABLE, Permission, Principal, Role
 from almanac.ids import id_pattern
-from almanac.scopes import Scope
 from identity.model import ApiKeyRecord
 from identity.service import NewKey
 
@@ -14,14 +14,40 @@ Name = Annotated[
 ]
 TenantId = Annotated[str, Field(pattern=id_pattern("ten"), examples=["ten_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 KeyId = Annotated[str, Field(pattern=id_pattern("key"), examples=["key_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
+
+
+def _grantable(scopes: list[Permission]) -> list[Permission]:
+    refused = [scope for scope in scopes if scope not in GRANTABLE]
+    if refused:
+        raise ValueError(f"no key can have {refused[0]}")
+    return scopes
+
+
+Scopes = Annotated[
+    list[Permission],
+    Field(
+        min_length=1,
+        max_length=len(Permission),
+        description="What the key may do: permissions by name (docs/access.md), none beyond the caller's own.",
+        examples=[["content:read"]],
+    ),
+    AfterValidator(_grantable),
+]
 Created = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 
 
 class Caller(BaseModel):
-    """The key that made the call."""
+    """Who made the call: a person with a role, or a key."""
 
-    key_id: str = Field(examples=["key_01k9zq3v7m8x2c4b6n0d1f5g7h"])
-    scope: Scope
+    actor_id: str = Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    role: Role | None
+    key_id: str | None = Field(examples=["key_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    permissions: list[Permission]
+
+    @classmethod
+    def of(cls, principal: Principal) -> Self:
+        given = [permission for permission in Permission if principal.may(permission)]
+        return cls(actor_id=principal.actor_id, role=principal.role, key_id=principal.key_id, permissions=given)
 
 
 class Tenant(BaseModel):
@@ -39,7 +65,7 @@ class ApiKeyCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(examples=["continuous integration"])
-    scope: Scope = Field(description="`write` includes `read`, `admin` includes both and manages API keys.")
+    scopes: Scopes
 
 
 class ApiKey(BaseModel):
@@ -47,7 +73,7 @@ class ApiKey(BaseModel):
 
     id: KeyId
     name: str = Field(examples=["continuous integration"])
-    scope: Scope
+    scopes: list[Permission] = Field(examples=[["content:read"]])
     created_at: Created
     ending: str = Field(description="The last characters of the key, to tell keys apart.", examples=["x7Qz"])
 
@@ -56,7 +82,7 @@ class ApiKey(BaseModel):
         return cls(
             id=record.id,
             name=record.name,
-            scope=record.scope,
+            scopes=[permission for permission in Permission if permission in record.scopes],
             created_at=record.created_at,
             ending=record.ending,
         )

@@ -3,6 +3,7 @@
 from functools import cache
 
 from almanac import runtime
+from almanac.access import Principal
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
@@ -14,7 +15,6 @@ from almanac.settings import (
     PublicUrlSettings,
     TableSettings,
 )
-from almanac.web.auth import Principal
 from almanac.web.pagination import CursorSecrets
 from projects.dependencies import ApiDependencies, Dependencies
 from projects.services.checkpoints import CheckpointService

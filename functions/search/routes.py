@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
+from almanac.access import Principal
 from almanac.errors import Unavailable, Unprocessable
 from almanac.index.history import AmbiguousCommit, CommitNotIndexed
-from almanac.web.auth import MissingPrincipal, Principal, Reader
+from almanac.web.auth import Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
 from search import wiring
@@ -24,7 +25,6 @@ router = APIRouter(tags=["search"])
 
 _ERRORS = problem_responses(
     InvalidCursor,
-    MissingPrincipal,
     Unprocessable,
     InvalidQuery,
     InvalidPeriod,

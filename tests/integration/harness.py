@@ -16,12 +16,16 @@ from urllib.parse import urlencode
 
 import boto3
 
+from almanac.access import GRANTABLE, ROLES, Caller, Person, Principal, Role, read, spell
 from almanac.aws import keys
 from almanac.aws.table import dynamo
 from almanac.ids import new_id
 from infra.template import load, resources
 
-ADMIN, WRITE, READ = "admin", "write", "read"
+# What a key of the harness may do.
+ADMIN = spell(GRANTABLE)
+WRITE = spell(ROLES[Role.MEMBER])
+READ = spell(ROLES[Role.VIEWER])
 _CONSUMERS = {
     "Embedding": "search.worker",
     "Index": "search.compactor",
@@ -61,6 +65,12 @@ class Answer:
 def aws(service: str, endpoint: str) -> Any:
     """Return a plain boto3 client of the store."""
     return cast("Any", boto3).client(service, endpoint_url=endpoint, region_name="us-east-1")
+
+
+def person(tenant: str, role: Role, person_id: str = "usr_01k9zq3v7m8x2c4b6n0d1f5g7h") -> Caller:
+    """Return a signed-in person in a tenant that it chose."""
+    principal = Principal(tenant, person_id, ROLES[role], role=role, session_id="session")
+    return Caller(Person(person_id, "ada@example.org", "session"), principal)
 
 
 def create_table(dynamodb: Any) -> None:
@@ -134,13 +144,17 @@ class Stack:
         scope: str = ADMIN,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        caller: Caller | None = None,
     ) -> Answer:
         """Send one request through the slice's real handler. `tenant=None` is a caller without credentials.
 
-        `body` is JSON unless it is `bytes`, which go as they are.
+        `body` is JSON unless it is `bytes`, which go as they are. `caller` is who calls, instead of a key of `tenant`
+        whose scopes are `scope`.
         """
         handler = importlib.import_module(f"{slice_name}.app").handler
-        event = request_event(method, path, body, tenant=tenant, scope=scope, query=query, headers=headers)
+        event = request_event(
+            method, path, body, tenant=tenant, scope=scope, query=query, headers=headers, caller=caller
+        )
         response = handler(event, Context())
         text = response.get("body") or ""
         if response.get("isBase64Encoded"):
@@ -240,6 +254,7 @@ def request_event(
     scope: str = ADMIN,
     query: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
+    caller: Caller | None = None,
 ) -> dict[str, Any]:
     """Return an HTTP API event (payload 2.0) as API Gateway sends it after the authorizer allowed it."""
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -251,8 +266,10 @@ def request_event(
         "requestId": str(uuid.uuid4()),
         "stage": "$default",
     }
-    if tenant is not None:
-        context["authorizer"] = {"lambda": {"tenant_id": tenant, "key_id": "key_test", "scope": scope}}
+    if caller is None and tenant is not None:
+        caller = Caller(principal=Principal(tenant, "key_test", read(scope), key_id="key_test"))
+    if caller is not None:
+        context["authorizer"] = {"lambda": caller.to_context()}
     return {
         "version": "2.0",
         "routeKey": "$default",

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
 from almanac.web.app import API_PREFIX
-from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Reader
+from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -28,9 +28,7 @@ OfProject = Annotated[
     "/checkpoints",
     status_code=201,
     response_model=Checkpoint,
-    responses=problem_responses(
-        MissingPrincipal, InsufficientScope, ProjectNotFound, Unprocessable, IdempotencyKeyReused, Busy
-    ),
+    responses=problem_responses(ProjectNotFound, Unprocessable, IdempotencyKeyReused, Busy),
 )
 async def create_checkpoint(
     principal: Editor, body: CheckpointCreate, response: Response, idempotency_key: IdempotencyKey = None
@@ -46,7 +44,7 @@ async def create_checkpoint(
 @router.get(
     "/checkpoints",
     response_model=CheckpointList,
-    responses=problem_responses(InvalidCursor, MissingPrincipal, ProjectNotFound, Unprocessable),
+    responses=problem_responses(InvalidCursor, ProjectNotFound, Unprocessable),
 )
 async def list_checkpoints(
     principal: Reader, project_id: OfProject, limit: Limit = 50, cursor: Cursor = None
@@ -64,7 +62,7 @@ async def list_checkpoints(
 @router.get(
     "/checkpoints/{checkpoint_id}",
     response_model=Checkpoint,
-    responses=problem_responses(MissingPrincipal, CheckpointNotFound),
+    responses=problem_responses(CheckpointNotFound),
 )
 async def get_checkpoint(principal: Reader, checkpoint_id: str) -> Checkpoint:
     """Show a checkpoint."""
@@ -74,9 +72,7 @@ async def get_checkpoint(principal: Reader, checkpoint_id: str) -> Checkpoint:
 @router.patch(
     "/checkpoints/{checkpoint_id}",
     response_model=Checkpoint,
-    responses=problem_responses(
-        MissingPrincipal, InsufficientScope, CheckpointNotFound, VersionConflict, Unprocessable
-    ),
+    responses=problem_responses(CheckpointNotFound, VersionConflict, Unprocessable),
 )
 async def update_checkpoint(principal: Editor, checkpoint_id: str, body: CheckpointUpdate) -> Checkpoint:
     """Change a checkpoint's name, description or metadata."""
@@ -87,7 +83,7 @@ async def update_checkpoint(principal: Editor, checkpoint_id: str, body: Checkpo
     "/checkpoints/{checkpoint_id}",
     status_code=204,
     response_model=None,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, CheckpointNotFound, Busy),
+    responses=problem_responses(CheckpointNotFound, Busy),
 )
 async def delete_checkpoint(principal: Editor, checkpoint_id: str) -> None:
     """Delete a checkpoint and its messages; they are gone at once, also from search."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
 from almanac.web.app import API_PREFIX
-from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Reader
+from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -38,9 +38,7 @@ OfCheckpoint = Annotated[
     response_model=MessageAccepted,
     responses={
         200: {"model": MessageAccepted, "description": "The checkpoint has a message with this content"},
-        **problem_responses(
-            MissingPrincipal, InsufficientScope, CheckpointNotFound, Unprocessable, IdempotencyKeyReused, Busy
-        ),
+        **problem_responses(CheckpointNotFound, Unprocessable, IdempotencyKeyReused, Busy),
     },
 )
 async def create_message(
@@ -64,7 +62,7 @@ async def create_message(
 @router.get(
     "/messages",
     response_model=MessageList,
-    responses=problem_responses(InvalidCursor, MissingPrincipal, CheckpointNotFound, Unprocessable),
+    responses=problem_responses(InvalidCursor, CheckpointNotFound, Unprocessable),
 )
 async def list_messages(
     principal: Reader, checkpoint_id: OfCheckpoint, limit: Limit = 50, cursor: Cursor = None
@@ -79,9 +77,7 @@ async def list_messages(
     )
 
 
-@router.get(
-    "/messages/{message_id}", response_model=Message, responses=problem_responses(MissingPrincipal, MessageNotFound)
-)
+@router.get("/messages/{message_id}", response_model=Message, responses=problem_responses(MessageNotFound))
 async def get_message(principal: Reader, message_id: str) -> Message:
     """Show a message with its whole content."""
     return Message.of(*await wiring.messages(principal).get(message_id))
@@ -90,9 +86,7 @@ async def get_message(principal: Reader, message_id: str) -> Message:
 @router.patch(
     "/messages/{message_id}",
     response_model=Message,
-    responses=problem_responses(
-        MissingPrincipal, InsufficientScope, MessageNotFound, VersionConflict, DuplicateContent, Unprocessable, Busy
-    ),
+    responses=problem_responses(MessageNotFound, VersionConflict, DuplicateContent, Unprocessable, Busy),
 )
 async def update_message(principal: Editor, message_id: str, body: MessageUpdate) -> Message:
     """Change a message; search finds the new version a moment later."""
@@ -104,7 +98,7 @@ async def update_message(principal: Editor, message_id: str, body: MessageUpdate
     "/messages/{message_id}",
     status_code=204,
     response_model=None,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, MessageNotFound, VersionConflict, Busy),
+    responses=problem_responses(MessageNotFound, VersionConflict, Busy),
 )
 async def delete_message(principal: Editor, message_id: str) -> None:
     """Delete a message; it is gone at once, also from search."""

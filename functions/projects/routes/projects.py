@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from almanac.errors import Unprocessable
 from almanac.web.app import API_PREFIX
-from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Reader
+from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -22,7 +22,7 @@ _LISTING = "projects"
     "/projects",
     status_code=201,
     response_model=Project,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, Unprocessable, IdempotencyKeyReused, Busy),
+    responses=problem_responses(Unprocessable, IdempotencyKeyReused, Busy),
 )
 async def create_project(
     principal: Editor, body: ProjectCreate, response: Response, idempotency_key: IdempotencyKey = None
@@ -35,9 +35,7 @@ async def create_project(
     return Project.of(created)
 
 
-@router.get(
-    "/projects", response_model=ProjectList, responses=problem_responses(InvalidCursor, MissingPrincipal, Unprocessable)
-)
+@router.get("/projects", response_model=ProjectList, responses=problem_responses(InvalidCursor, Unprocessable))
 async def list_projects(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ProjectList:
     """List the projects, oldest first."""
     after = await start_after(principal.tenant_id, _LISTING, cursor)
@@ -48,9 +46,7 @@ async def list_projects(principal: Reader, limit: Limit = 50, cursor: Cursor = N
     )
 
 
-@router.get(
-    "/projects/{project_id}", response_model=Project, responses=problem_responses(MissingPrincipal, ProjectNotFound)
-)
+@router.get("/projects/{project_id}", response_model=Project, responses=problem_responses(ProjectNotFound))
 async def get_project(principal: Reader, project_id: str) -> Project:
     """Show a project."""
     return Project.of(await wiring.projects(principal).get(project_id))
@@ -59,7 +55,7 @@ async def get_project(principal: Reader, project_id: str) -> Project:
 @router.patch(
     "/projects/{project_id}",
     response_model=Project,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ProjectNotFound, VersionConflict, Unprocessable),
+    responses=problem_responses(ProjectNotFound, VersionConflict, Unprocessable),
 )
 async def update_project(principal: Editor, project_id: str, body: ProjectUpdate) -> Project:
     """Change a project's name or description."""
@@ -70,7 +66,7 @@ async def update_project(principal: Editor, project_id: str, body: ProjectUpdate
     "/projects/{project_id}",
     status_code=204,
     response_model=None,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ProjectNotFound, Busy),
+    responses=problem_responses(ProjectNotFound, Busy),
 )
 async def delete_project(principal: Editor, project_id: str) -> None:
     """Delete a project and everything in it; it is gone at once, also from search."""

@@ -4,9 +4,10 @@ from typing import cast
 
 from fastapi import APIRouter, Response
 
+from almanac.access import Principal
 from almanac.errors import Unprocessable
 from almanac.web.app import API_PREFIX
-from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Principal, Reader
+from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -41,8 +42,6 @@ router = APIRouter(prefix="/projects/{project_id}/repositories", tags=["reposito
     status_code=201,
     response_model=RepositoryConnected,
     responses=problem_responses(
-        MissingPrincipal,
-        InsufficientScope,
         ProjectNotFound,
         AlreadyConnected,
         Unprocessable,
@@ -80,7 +79,7 @@ async def create_repository(
 @router.get(
     "",
     response_model=RepositoryList,
-    responses=problem_responses(InvalidCursor, MissingPrincipal, ProjectNotFound, Unprocessable),
+    responses=problem_responses(InvalidCursor, ProjectNotFound, Unprocessable),
 )
 async def list_repositories(
     principal: Reader, project_id: str, limit: Limit = 50, cursor: Cursor = None
@@ -98,7 +97,7 @@ async def list_repositories(
 @router.get(
     "/{repository_id}",
     response_model=Repository,
-    responses=problem_responses(MissingPrincipal, ProjectNotFound, RepositoryNotFound),
+    responses=problem_responses(ProjectNotFound, RepositoryNotFound),
 )
 async def get_repository(principal: Reader, project_id: str, repository_id: str) -> Repository:
     """Show a repository: its state, what is searchable of it, and why the last sync failed if it did."""
@@ -109,8 +108,6 @@ async def get_repository(principal: Reader, project_id: str, repository_id: str)
     "/{repository_id}",
     response_model=Repository,
     responses=problem_responses(
-        MissingPrincipal,
-        InsufficientScope,
         ProjectNotFound,
         RepositoryNotFound,
         VersionConflict,
@@ -133,9 +130,7 @@ async def update_repository(
     "/{repository_id}/sync",
     status_code=202,
     response_model=SyncQueued,
-    responses=problem_responses(
-        MissingPrincipal, InsufficientScope, ProjectNotFound, RepositoryNotFound, Unprocessable, Busy
-    ),
+    responses=problem_responses(ProjectNotFound, RepositoryNotFound, Unprocessable, Busy),
 )
 async def sync_repository(
     principal: Editor, project_id: str, repository_id: str, body: SyncRequest | None = None
@@ -149,7 +144,7 @@ async def sync_repository(
 @router.post(
     "/{repository_id}/webhook-secret",
     response_model=WebhookRotated,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ProjectNotFound, RepositoryNotFound, Busy),
+    responses=problem_responses(ProjectNotFound, RepositoryNotFound, Busy),
 )
 async def rotate_webhook_secret(principal: Editor, project_id: str, repository_id: str) -> WebhookRotated:
     """Make a new webhook secret; the one before stays valid for 24 hours."""
@@ -161,7 +156,7 @@ async def rotate_webhook_secret(principal: Editor, project_id: str, repository_i
     "/{repository_id}",
     status_code=204,
     response_model=None,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ProjectNotFound, RepositoryNotFound, Busy),
+    responses=problem_responses(ProjectNotFound, RepositoryNotFound, Busy),
 )
 async def delete_repository(principal: Editor, project_id: str, repository_id: str) -> None:
     """Disconnect a repository and delete what was indexed from it; it is gone from search at once."""

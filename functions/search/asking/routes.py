@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
+from almanac.access import Permission, Principal
 from almanac.clock import now as moment
 from almanac.errors import Unavailable, Unprocessable
 from almanac.index.history import AmbiguousCommit, CommitNotIndexed
-from almanac.scopes import Scope
 from almanac.web.app import API_PREFIX
-from almanac.web.auth import Editor, InsufficientScope, MissingPrincipal, Principal, Reader
+from almanac.web.auth import Editor, InsufficientPermission, Reader
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from search import wiring
@@ -44,8 +44,6 @@ _FIELD = "body.conversation_id"
     "/ask",
     response_model=Answer,
     responses=problem_responses(
-        MissingPrincipal,
-        InsufficientScope,
         ConversationNotFound,
         Unprocessable,
         InvalidPeriod,
@@ -59,8 +57,10 @@ async def ask(principal: Reader, body: Ask) -> Answer:
     """Answer a question from the sources, each sentence with citations, or say that they do not answer it."""
     conversations, turns = _conversations(principal), []
     if body.conversation_id is not None:
-        if not principal.scope.includes(Scope.WRITE):
-            raise InsufficientScope("A question in a conversation is kept: that needs a key with the scope `write`.")
+        if not principal.may(Permission.CONTENT_WRITE):
+            raise InsufficientPermission(
+                "Questions in a conversation are kept: that needs the permission `content:write`."
+            )
         await conversations.get(body.conversation_id, field=_FIELD)
         turns = await conversations.recent(body.conversation_id, _TURNS_READ)
     asker = await asyncio.to_thread(_prepared)
@@ -85,7 +85,7 @@ async def ask(principal: Reader, body: Ask) -> Answer:
     "/conversations",
     status_code=201,
     response_model=Conversation,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, Unprocessable),
+    responses=problem_responses(Unprocessable),
 )
 async def create_conversation(principal: Editor, body: ConversationCreate, response: Response) -> Conversation:
     """Begin a conversation, in which questions may lean on earlier ones."""
@@ -100,7 +100,7 @@ async def create_conversation(principal: Editor, body: ConversationCreate, respo
 @router.get(
     "/conversations",
     response_model=ConversationList,
-    responses=problem_responses(InvalidCursor, MissingPrincipal, Unprocessable),
+    responses=problem_responses(InvalidCursor, Unprocessable),
 )
 async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ConversationList:
     """List the tenant's conversations, the newest first."""
@@ -119,7 +119,7 @@ async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Curso
 @router.get(
     "/conversations/{conversation_id}",
     response_model=ConversationTurns,
-    responses=problem_responses(InvalidCursor, MissingPrincipal, ConversationNotFound, Unprocessable),
+    responses=problem_responses(InvalidCursor, ConversationNotFound, Unprocessable),
 )
 async def get_conversation(
     principal: Reader, conversation_id: Id, limit: Limit = 50, cursor: Cursor = None
@@ -145,7 +145,7 @@ async def get_conversation(
     "/conversations/{conversation_id}",
     status_code=204,
     response_model=None,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, ConversationNotFound, Unavailable),
+    responses=problem_responses(ConversationNotFound, Unavailable),
 )
 async def delete_conversation(principal: Editor, conversation_id: Id) -> None:
     """Delete a conversation and its turns."""

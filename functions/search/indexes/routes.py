@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
 
+from almanac.access import Principal
 from almanac.errors import Unavailable, Unprocessable
-from almanac.web.auth import Admin, InsufficientScope, MissingPrincipal, Principal
 from almanac.web.auth import Reader as ReaderKey
 from almanac.web.problems import problem_responses
 from search import wiring
+from search.dependencies import IndexManager
 from search.indexes import models, presenter
 from search.indexes.errors import (
     IndexBeingBuilt,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/search", tags=["search indexes"])
 
 Id = Annotated[IndexId, Path(description="The index's id.", examples=[EXAMPLE_ID])]
-_READING = (MissingPrincipal, InsufficientScope, Unavailable)
+_READING = (Unavailable,)
 _CHANGING = (*_READING, IndexesChanged)
 
 
@@ -43,7 +44,7 @@ async def get_search_index(principal: ReaderKey) -> IndexStatus:
 
 
 @router.post("/index/compact", status_code=202, response_model=CompactionQueued, responses=problem_responses(*_READING))
-async def compact_search_index(principal: Admin) -> CompactionQueued:
+async def compact_search_index(principal: IndexManager) -> CompactionQueued:
     """Have the serving index's log merged into its snapshot now, rather than when it is long."""
     info = await (await _service(principal)).compact()
     return CompactionQueued(index_id=info.id, shards=info.shards)
@@ -61,7 +62,7 @@ async def list_indexes(principal: ReaderKey) -> IndexList:
     response_model=Index,
     responses=problem_responses(*_CHANGING, IndexBeingBuilt, Unprocessable, ModelNotAllowed),
 )
-async def create_index(principal: Admin, body: IndexCreate) -> Index:
+async def create_index(principal: IndexManager, body: IndexCreate) -> Index:
     """Build an index beside the serving one, of the same embedding model or of another."""
     service = await _service(principal)
     model = models.check(body.model) if body.model is not None else None
@@ -83,7 +84,7 @@ async def get_index(principal: ReaderKey, index_id: Id) -> Index:
     response_model=Index,
     responses=problem_responses(*_CHANGING, IndexNotFound, IndexIncomplete, Unprocessable),
 )
-async def activate_index(principal: Admin, index_id: Id) -> Index:
+async def activate_index(principal: IndexManager, index_id: Id) -> Index:
     """Let an index answer the queries from now on; activating the one before it again rolls back."""
     return presenter.index(await (await _service(principal)).activate(index_id))
 
@@ -94,7 +95,7 @@ async def activate_index(principal: Admin, index_id: Id) -> Index:
     response_model=None,
     responses=problem_responses(*_CHANGING, IndexNotFound, IndexServes, IndexServedLately, Unprocessable),
 )
-async def delete_index(principal: Admin, index_id: Id) -> None:
+async def delete_index(principal: IndexManager, index_id: Id) -> None:
     """Delete an index that serves no query, and none that began a quarter of an hour ago."""
     await (await _service(principal)).delete(index_id)
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 
 from almanac.errors import Unavailable, Unprocessable
 from almanac.ids import new_ulid
-from almanac.web.auth import Admin, InsufficientScope, MissingPrincipal, Reader
+from almanac.web.auth import Reader
 from almanac.web.problems import problem_responses
 from search import wiring
+from search.dependencies import IndexManager
 from search.quality import recall, report
 from search.quality.report import Report
 from search.quality.schemas import Quality, QualityDay, Verification, VerifyRequest
@@ -19,7 +20,7 @@ from search.quality.schemas import Quality, QualityDay, Verification, VerifyRequ
 router = APIRouter(prefix="/search", tags=["search quality"])
 
 
-@router.get("/quality", response_model=Quality, responses=problem_responses(MissingPrincipal, Unprocessable))
+@router.get("/quality", response_model=Quality, responses=problem_responses(Unprocessable))
 async def get_search_quality(
     principal: Reader, days: Annotated[int, Query(ge=1, le=365, description="How many days to look back.")] = 7
 ) -> Quality:
@@ -43,9 +44,9 @@ async def get_search_quality(
 @router.post(
     "/verify",
     response_model=Verification,
-    responses=problem_responses(MissingPrincipal, InsufficientScope, Unprocessable, Unavailable),
+    responses=problem_responses(Unprocessable, Unavailable),
 )
-async def verify_search_index(principal: Admin, body: VerifyRequest) -> Verification:
+async def verify_search_index(principal: IndexManager, body: VerifyRequest) -> Verification:
     """Compare a sample of the index with its sources, and a sample of the sources with the index."""
     verify = await asyncio.to_thread(_verify)
     found = await verify(principal.tenant_id, body.sample)

@@ -7,8 +7,8 @@ from almanac.aws.table import dynamo
 from tests.integration.harness import READ, WRITE, Answer, Stack
 
 
-def create(stack: Stack, tenant: str, scope: str = "read", name: str = "laptop") -> Answer:
-    return stack.call("identity", "POST", "/api/v1/api-keys", {"name": name, "scope": scope}, tenant=tenant)
+def create(stack: Stack, tenant: str, scope: str = "content:read", name: str = "laptop") -> Answer:
+    return stack.call("identity", "POST", "/api/v1/api-keys", {"name": name, "scopes": [scope]}, tenant=tenant)
 
 
 def listed(stack: Stack, tenant: str) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def listed(stack: Stack, tenant: str) -> list[dict[str, Any]]:
 
 def test_a_new_key_is_shown_once_and_listed_without_its_secret(stack: Stack) -> None:
     tenant = stack.tenant()
-    answer = create(stack, tenant, "write", " continuous integration ")
+    answer = create(stack, tenant, "content:write", " continuous integration ")
     assert answer.status == 201
     secret = answer.json["api_key"]
     assert secret.startswith(f"alm_{tenant.removeprefix('ten_')}_")
@@ -78,7 +78,7 @@ def test_a_revoked_key_is_gone_and_revoking_it_again_is_not_found(stack: Stack) 
 
 def test_the_last_admin_key_cannot_be_revoked(stack: Stack) -> None:
     tenant = stack.tenant()
-    first, second = (create(stack, tenant, "admin").json["id"] for _ in range(2))
+    first, second = (create(stack, tenant, "keys:manage").json["id"] for _ in range(2))
     assert stack.call("identity", "DELETE", f"/api/v1/api-keys/{first}", tenant=tenant).status == 204
     answer = stack.call("identity", "DELETE", f"/api/v1/api-keys/{second}", tenant=tenant)
     assert (answer.status, answer.json["code"]) == (409, "last_admin_key")
@@ -97,22 +97,24 @@ def test_only_an_admin_manages_keys(stack: Stack) -> None:
     for scope in (READ, WRITE):
         for method, path, body in (
             ("GET", "/api/v1/api-keys", None),
-            ("POST", "/api/v1/api-keys", {"name": "x", "scope": "read"}),
+            ("POST", "/api/v1/api-keys", {"name": "x", "scopes": ["content:read"]}),
             ("DELETE", "/api/v1/api-keys/key_01k9zq3v7m8x2c4b6n0d1f5g7h", None),
         ):
             answer = stack.call("identity", method, path, body, tenant=tenant, scope=scope)
-            assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
+            assert (answer.status, answer.json["code"]) == (403, "insufficient_permission")
 
 
 def test_bad_input_names_the_field(stack: Stack) -> None:
     tenant = stack.tenant()
     for body, field in (
-        ({"scope": "read"}, "body.name"),
-        ({"name": "a\0b", "scope": "read"}, "body.name"),
-        ({"name": "  ", "scope": "read"}, "body.name"),
-        ({"name": "x" * 101, "scope": "read"}, "body.name"),
-        ({"name": "x", "scope": "root"}, "body.scope"),
-        ({"name": "x", "scope": "read", "tenant_id": "ten_other"}, "body.tenant_id"),
+        ({"scopes": ["content:read"]}, "body.name"),
+        ({"name": "a\0b", "scopes": ["content:read"]}, "body.name"),
+        ({"name": "  ", "scopes": ["content:read"]}, "body.name"),
+        ({"name": "x" * 101, "scopes": ["content:read"]}, "body.name"),
+        ({"name": "x", "scopes": ["root"]}, "body.scopes.0"),
+        ({"name": "x", "scopes": []}, "body.scopes"),
+        ({"name": "x", "scopes": ["tenant:own"]}, "body.scopes"),
+        ({"name": "x", "scopes": ["content:read"], "tenant_id": "ten_other"}, "body.tenant_id"),
         (b"{", "body"),
     ):
         answer = stack.call("identity", "POST", "/api/v1/api-keys", body, tenant=tenant)
@@ -126,5 +128,10 @@ def test_a_caller_sees_its_tenant_and_its_own_key(stack: Stack) -> None:
     answer = stack.call("identity", "GET", "/api/v1/tenants/me", tenant=tenant, scope=READ)
     assert answer.status == 200
     assert (answer.json["id"], answer.json["name"]) == (tenant, "Acme")
-    assert answer.json["caller"] == {"key_id": "key_test", "scope": "read"}
+    assert answer.json["caller"] == {
+        "actor_id": "key_test",
+        "role": None,
+        "key_id": "key_test",
+        "permissions": ["content:read", "tenant:read", "members:read"],
+    }
     assert "cursor_secret" not in answer.text

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from almanac.access import GRANTABLE, Caller, Principal
 from tests.integration.harness import Context, Stack
 
 
@@ -24,16 +25,17 @@ def command(**event: Any) -> dict[str, str]:
 def test_the_first_key_of_a_new_tenant_opens_the_api(stack: Stack) -> None:
     created = command(action="create_tenant", name="Acme")
     answer = authorize(f"Bearer {created['api_key']}")
-    context = {"tenant_id": created["tenant_id"], "key_id": created["key_id"], "scope": "admin"}
-    assert answer == {"isAuthorized": True, "context": context}
+    assert answer["isAuthorized"]
+    principal = Caller.from_context(answer["context"]).principal
+    assert principal == Principal(created["tenant_id"], created["key_id"], GRANTABLE, key_id=created["key_id"])
     me = stack.call("identity", "GET", "/api/v1/tenants/me", tenant=created["tenant_id"])
     assert (me.json["id"], me.json["name"]) == (created["tenant_id"], "Acme")
 
 
 def test_an_operator_gives_a_tenant_another_key(stack: Stack) -> None:
     tenant = command(action="create_tenant", name="Acme")["tenant_id"]
-    created = command(action="create_key", tenant_id=tenant, name="rescue", scope="read")
-    assert authorize(f"bearer  {created['api_key']} ")["context"]["scope"] == "read"
+    created = command(action="create_key", tenant_id=tenant, name="rescue", scopes=["content:read"])
+    assert authorize(f"bearer  {created['api_key']} ")["context"]["permissions"] == "content:read"
 
 
 def test_a_revoked_key_is_refused(stack: Stack) -> None:
@@ -91,6 +93,6 @@ def test_a_bad_command_is_refused_with_the_field_at_fault(stack: Stack, event: d
 
 def test_a_key_for_a_tenant_that_does_not_exist_is_refused(stack: Stack) -> None:
     refused = importlib.import_module("identity.admin").CommandRefused
-    for scope in ("read", "admin"):
+    for scope in ("content:read", "keys:manage"):
         with pytest.raises(refused, match="no tenant"):
-            command(action="create_key", tenant_id="ten_01k9zq3v7m8x2c4b6n0d1f5g7h", name="x", scope=scope)
+            command(action="create_key", tenant_id="ten_01k9zq3v7m8x2c4b6n0d1f5g7h", name="x", scopes=[scope])

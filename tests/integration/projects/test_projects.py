@@ -72,7 +72,7 @@ def test_a_key_that_may_only_read_changes_nothing(work: Workspace) -> None:
         ("DELETE", f"/projects/{project}", None),
     ):
         answer = work.call(method, path, body, scope=READ)
-        assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
+        assert (answer.status, answer.json["code"]) == (403, "insufficient_permission")
     assert work.call("GET", f"/projects/{project}", scope=READ).status == 200
     assert work.call("PATCH", f"/projects/{project}", {"version": 1, "name": "x"}, scope=WRITE).status == 200
 

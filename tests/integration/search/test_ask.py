@@ -324,7 +324,7 @@ def test_reading_keys_ask_but_change_no_conversation(world: World) -> None:
         call(world, "POST", "conversations", {"title": "x"}, scope=READ),
         call(world, "DELETE", f"conversations/{conversation}", scope=READ),
     ):
-        assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
+        assert (answer.status, answer.json["code"]) == (403, "insufficient_permission")
     assert call(world, "DELETE", f"conversations/{conversation}", scope=WRITE).status == 204
 
 

@@ -1,13 +1,14 @@
 """Who may call: the authorizer's context becomes the principal, and nothing else does."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter
 
+from almanac.access import ROLES, Permission, Principal, Role, spell
 from almanac.web.app import Handler, create_app, lambda_handler
-from almanac.web.auth import Admin, Editor, Reader
+from almanac.web.auth import Editor, Reader, SignedIn, needs
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +18,19 @@ def handler() -> Handler:
 
     @router.get("/read")
     async def read(principal: Reader) -> dict[str, str]:
-        return {"tenant_id": principal.tenant_id, "key_id": principal.key_id, "scope": principal.scope}
+        return {"tenant_id": principal.tenant_id, "actor_id": principal.actor_id, "role": principal.role or ""}
 
     @router.get("/write")
     async def write(principal: Editor) -> dict[str, str]:
         return {"tenant_id": principal.tenant_id}
 
-    @router.get("/admin")
-    async def admin(principal: Admin) -> dict[str, str]:
+    @router.get("/keys")
+    async def keys(principal: Annotated[Principal, needs(Permission.KEYS_MANAGE)]) -> dict[str, str]:
         return {"tenant_id": principal.tenant_id}
+
+    @router.get("/me")
+    async def me(person: SignedIn) -> dict[str, str]:
+        return {"person_id": person.id}
 
     app.include_router(router)
     return lambda_handler(app)
@@ -46,29 +51,52 @@ def get(handler: Handler, path: str, context: dict[str, str] | None) -> tuple[in
     return answer["statusCode"], json.loads(answer["body"])
 
 
+OF_KEY = {"tenant_id": "ten_1", "actor_id": "svc_1", "key_id": "key_1"}
+OF_PERSON = {"person_id": "usr_1", "email": "ada@example.org", "session_id": "s1"}
+
+
 def test_the_principal_is_what_the_authorizer_vouched_for(handler: Handler) -> None:
-    context = {"tenant_id": "ten_1", "key_id": "key_1", "scope": "read"}
-    assert get(handler, "/read", context) == (200, context)
+    context = {**OF_PERSON, "tenant_id": "ten_1", "actor_id": "usr_1", "role": "viewer", "permissions": "content:read"}
+    assert get(handler, "/read", context) == (200, {"tenant_id": "ten_1", "actor_id": "usr_1", "role": "viewer"})
 
 
 @pytest.mark.parametrize("context", [None, {}, {"tenant_id": ""}])
-def test_a_bearer_header_alone_is_not_a_principal(handler: Handler, context: dict[str, str] | None) -> None:
-    status, body = get(handler, "/read", context)
+@pytest.mark.parametrize("path", ["/read", "/me"])
+def test_a_bearer_header_alone_is_not_a_caller(handler: Handler, path: str, context: dict[str, str] | None) -> None:
+    status, body = get(handler, path, context)
     assert (status, body["code"]) == (401, "missing_credentials")
 
 
-@pytest.mark.parametrize(
-    ("scope", "path", "status"),
-    [
-        ("read", "/read", 200),
-        ("read", "/write", 403),
-        ("read", "/admin", 403),
-        ("write", "/read", 200),
-        ("write", "/write", 200),
-        ("write", "/admin", 403),
-        ("admin", "/write", 200),
-        ("admin", "/admin", 200),
-    ],
-)
-def test_a_scope_includes_the_ones_before_it(handler: Handler, scope: str, path: str, status: int) -> None:
-    assert get(handler, path, {"tenant_id": "ten_1", "key_id": "key_1", "scope": scope})[0] == status
+@pytest.mark.parametrize("path", ["/read", "/write", "/keys"])
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_call_what_its_permissions_name(handler: Handler, role: Role, path: str) -> None:
+    needed = {"/read": "content:read", "/write": "content:write", "/keys": "keys:manage"}[path]
+    context = {**OF_PERSON, "tenant_id": "ten_1", "actor_id": "usr_1", "role": role, "permissions": spell(ROLES[role])}
+    status, body = get(handler, path, context)
+    assert status == (200 if needed in ROLES[role] else 403), body
+    assert status == 200 or (body["code"] == "insufficient_permission" and needed in body["detail"])
+
+
+def test_no_permission_stands_for_another(handler: Handler) -> None:
+    every = {permission: get(handler, "/read", {**OF_KEY, "permissions": permission})[0] for permission in Permission}
+    assert [permission for permission, status in every.items() if status == 200] == [Permission.CONTENT_READ]
+
+
+def test_an_empty_list_of_permissions_permits_nothing(handler: Handler) -> None:
+    assert get(handler, "/read", {**OF_KEY, "permissions": ""})[0] == 403
+
+
+def test_a_permission_that_nobody_knows_is_an_error_and_no_permission(handler: Handler) -> None:
+    assert get(handler, "/read", {**OF_KEY, "permissions": "content:read content:everything"})[0] == 500
+
+
+def test_a_person_without_a_tenant_is_told_to_choose_one(handler: Handler) -> None:
+    status, body = get(handler, "/read", OF_PERSON)
+    assert (status, body["code"]) == (403, "tenant_not_chosen")
+    assert "x-almanac-tenant" in body["detail"]
+    assert get(handler, "/me", OF_PERSON) == (200, {"person_id": "usr_1"})
+
+
+def test_a_key_is_no_person(handler: Handler) -> None:
+    status, body = get(handler, "/me", {**OF_KEY, "permissions": spell(Permission)})
+    assert (status, body["code"]) == (403, "person_required")

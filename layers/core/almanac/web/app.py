@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from mangum import Mangum
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from almanac import runtime
 from almanac.errors import TooLarge
 from almanac.observability import bind_correlation_id, emit, log, log_failure
-from almanac.web import problems
+from almanac.web import auth, problems
 
 API_PREFIX = "/api/v1"
 VERSION = "0.1.0"
@@ -54,6 +54,15 @@ def create_app(title: str, description: str) -> FastAPI:
     return app
 
 
+def include(app: FastAPI, router: APIRouter, *, prefix: str = API_PREFIX) -> None:
+    """Add a slice's routes; each also describes what it may answer because of what every call passes."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            common = _OF_SECURED if _is_secured(route) else _OF_ALL
+            route.responses = {**problems.problem_responses(*common), **route.responses}
+    app.include_router(router, prefix=prefix)
+
+
 def lambda_handler(app: FastAPI) -> Handler:
     """Return the function's entry point, on the environment's one event loop."""
 
@@ -67,6 +76,16 @@ def lambda_handler(app: FastAPI) -> Handler:
         return adapter()(event, context)
 
     return handler
+
+
+_OF_ALL = (BodyTooLarge,)
+_OF_SECURED = (
+    *_OF_ALL,
+    auth.MissingPrincipal,
+    auth.InsufficientPermission,
+    auth.TenantNotChosen,
+    auth.PersonRequired,
+)
 
 
 class Observe:
@@ -127,6 +146,10 @@ def _content_length(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
+
+
+def _is_secured(route: APIRoute) -> bool:
+    return any(getattr(dependency.call, "vouched", False) for dependency in route.dependant.dependencies)
 
 
 def _operation_id(route: APIRoute) -> str:

