@@ -3,12 +3,13 @@
 ULIDs sort by creation time, so a listing ordered by id is a listing ordered by age.
 """
 
+import hashlib
 import os
 import re
 import time
 from typing import Literal
 
-Prefix = Literal["ten", "prj", "rep", "chk", "msg", "key", "cnv"]
+Prefix = Literal["ten", "prj", "rep", "chk", "msg", "key", "cnv", "usr", "svc", "inv", "fnd", "exp", "ers"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
@@ -24,6 +25,16 @@ def new_ulid(at_ms: int | None = None) -> str:
 def new_id(prefix: Prefix) -> str:
     """Return a fresh identifier. Example: `prj_01k9zq3v7m8x2c4b6n0d1f5g7h`."""
     return f"{prefix}_{new_ulid()}"
+
+
+def person_id(issuer: str, subject: str) -> str:
+    """Return the identifier of whom an OpenID Connect issuer names by a subject: always the same, without a look-up.
+
+    `usr_` and the first 128 bits of SHA-256 over both, spelled like a ULID; it does not sort by time.
+    """
+    digest = hashlib.sha256(f"{issuer}\n{subject}".encode()).digest()
+    number = int.from_bytes(digest[:16], "big")
+    return "usr_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def is_id(value: str, prefix: Prefix) -> bool:

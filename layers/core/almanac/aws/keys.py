@@ -40,6 +40,51 @@ def api_keys(tenant_id: str) -> str:
     return f"TENANT#{tenant_id}#APIKEYS"
 
 
+def member(tenant_id: str, person_id: str) -> Key:
+    """Example: `TENANT#ten_1#MEMBER#usr_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#MEMBER#{person_id}", ITEM)
+
+
+def members(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#MEMBERS`."""
+    return f"TENANT#{tenant_id}#MEMBERS"
+
+
+def person(person_id: str) -> Key:
+    """A person belongs to no tenant. Example: `PERSON#usr_1` / `ITEM`."""
+    return Key(f"PERSON#{person_id}", ITEM)
+
+
+def person_session(person_id: str, session_id: str) -> Key:
+    """Example: `PERSON#usr_1` / `SESSION#01k9zq3v7m8x2c4b6n0d1f5g7h`."""
+    return Key(person(person_id).pk, f"SESSION#{session_id}")
+
+
+def person_tenant(person_id: str, tenant_id: str) -> Key:
+    """The person's role in a tenant, as the authorizer reads it. Example: `PERSON#usr_1` / `TENANT#ten_1`."""
+    return Key(person(person_id).pk, f"{person_tenants()}{tenant_id}")
+
+
+def person_tenants() -> str:
+    """Sort key prefix of a person's tenants. Example: `TENANT#`."""
+    return "TENANT#"
+
+
+def private_projects(tenant_id: str) -> str:
+    """Partition of the tenant's private projects and who may see them. Example: `TENANT#ten_1#PRIVATE`."""
+    return f"TENANT#{tenant_id}#PRIVATE"
+
+
+def private_project(tenant_id: str, project_id: str) -> Key:
+    """Exists while the project is private. Example: `TENANT#ten_1#PRIVATE` / `prj_1`."""
+    return Key(private_projects(tenant_id), project_id)
+
+
+def project_member(tenant_id: str, project_id: str, actor_id: str) -> Key:
+    """A person or service account that sees a private project. Example: `TENANT#ten_1#PRIVATE` / `prj_1#usr_1`."""
+    return Key(private_projects(tenant_id), f"{project_id}#{actor_id}")
+
+
 def project(tenant_id: str, project_id: str) -> Key:
     """Example: `TENANT#ten_1#PROJECT#prj_1` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#PROJECT#{project_id}", ITEM)
