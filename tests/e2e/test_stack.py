@@ -11,7 +11,15 @@ def test_health_answers_and_looks_at_every_part(client: httpx.Client) -> None:
     assert client.get("/health").json()["status"] == "ok"
     parts = client.get("/health", params={"deep": "true"}).json()["parts"]
     assert {name for name, part in parts.items() if part["status"] == "ok"} == set(parts)
-    assert {"table", "bucket", "sync_queue", "projects_queue", "embedding_queue", "index_queue"} <= set(parts)
+    assert {
+        "table",
+        "bucket",
+        "sync_queue",
+        "projects_queue",
+        "embedding_queue",
+        "index_queue",
+        "identity_queue",
+    } <= set(parts)
 
 
 def test_the_documentation_and_everything_it_loads_is_served(client: httpx.Client) -> None:

@@ -28,6 +28,7 @@ WRITE = spell(ROLES[Role.MEMBER])
 READ = spell(ROLES[Role.VIEWER])
 _CONSUMERS = {
     "Embedding": "search.worker",
+    "Identity": "identity.worker",
     "Index": "search.compactor",
     "Projects": "projects.worker",
     "Sync": "projects.sync_worker",

@@ -17,6 +17,7 @@ class Queue(StrEnum):
     PROJECTS = "projects"
     EMBEDDING = "embedding"
     INDEX = "index"
+    IDENTITY = "identity"
 
 
 class Event(BaseModel):
@@ -172,6 +173,12 @@ class RepairPart(Event):
     reason: str
 
 
+class SealAudit(Event):
+    """Chain the audit entries that the tenant's calls have left since the last time."""
+
+    kind: Literal["audit.seal"] = "audit.seal"
+
+
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
 ProjectsWork = (
     SourcesIndexed | SourcesFailed | ResendSources | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
@@ -181,12 +188,15 @@ EmbeddingWork = IndexSources | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
-AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork
+# A second kind makes this a union, and the adapter below discriminated by `kind` as the others are.
+IdentityWork = SealAudit
+AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
 
 sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
 projects_event: TypeAdapter[ProjectsWork] = TypeAdapter(ProjectsEvent)
 embedding_event: TypeAdapter[EmbeddingWork] = TypeAdapter(EmbeddingEvent)
 index_event: TypeAdapter[IndexWork] = TypeAdapter(IndexEvent)
+identity_event: TypeAdapter[IdentityWork] = TypeAdapter(IdentityWork)
 
 QUEUE_OF: dict[type[Event], Queue] = {
     SyncRepository: Queue.SYNC,
@@ -203,4 +213,5 @@ QUEUE_OF: dict[type[Event], Queue] = {
     CompactIndex: Queue.INDEX,
     SweepIndex: Queue.INDEX,
     RepairPart: Queue.INDEX,
+    SealAudit: Queue.IDENTITY,
 }

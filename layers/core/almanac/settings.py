@@ -120,6 +120,11 @@ class IndexQueueSettings(Settings):
     index_dead_letter_queue_url: str
 
 
+class IdentityQueueSettings(Settings):
+    identity_queue_url: str
+    identity_dead_letter_queue_url: str
+
+
 class RelaySettings(Settings):
     """The relay sends to every queue."""
 
@@ -128,6 +133,7 @@ class RelaySettings(Settings):
     projects_queue_url: str
     embedding_queue_url: str
     index_queue_url: str
+    identity_queue_url: str
 
     def queue_url(self, queue: Queue) -> str:
         """Return the address of a queue by its logical name."""
@@ -136,6 +142,7 @@ class RelaySettings(Settings):
             Queue.PROJECTS: self.projects_queue_url,
             Queue.EMBEDDING: self.embedding_queue_url,
             Queue.INDEX: self.index_queue_url,
+            Queue.IDENTITY: self.identity_queue_url,
         }
         return urls[queue]
 

@@ -9,7 +9,7 @@ from console import wiring
 from console.service import Health
 from tests.integration.harness import Stack
 
-PARTS = {"table", "bucket", "sync_queue", "projects_queue", "embedding_queue", "index_queue"}
+PARTS = {"table", "bucket", "sync_queue", "projects_queue", "embedding_queue", "index_queue", "identity_queue"}
 
 
 @pytest.fixture(autouse=True)
