@@ -75,11 +75,12 @@ async def _busy(ends: float) -> None:
 
 def request() -> tuple[float, float]:
     """Return a warm authenticated GET's own processor time in seconds, and its number of callbacks."""
-    from identity import service, wiring
+    from identity import wiring
     from identity.app import handler
+    from identity.tenants import service as tenants
     from tests.integration.harness import Context, request_event
 
-    tenant = run(service.create_tenant(wiring.table(), "Bench", "first key")).record.tenant_id
+    tenant = run(tenants.create_with_key(wiring.table(), "Bench", "first key")).record.tenant_id
     watched, callbacks = asyncio.Handle._run, 0  # noqa: SLF001 - what the loop watch replaces
 
     def counting(handle: asyncio.Handle) -> None:

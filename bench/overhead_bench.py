@@ -23,15 +23,15 @@ def bare_handler() -> Handler:
 
     from almanac import access
     from identity import wiring
-    from identity.repository import IdentityRepository
-    from identity.schemas import Caller, Tenant
+    from identity.tenants.repository import TenantRepository
+    from identity.tenants.schemas import Caller, Tenant
 
     app = FastAPI()
 
     @app.get(PATH, response_model=Tenant)
     async def get_tenant(request: Request) -> Tenant:
         context = request.scope["aws.event"]["requestContext"]["authorizer"]["lambda"]
-        tenant = await IdentityRepository(wiring.table(), context["tenant_id"]).get_tenant()
+        tenant = await TenantRepository(wiring.table(), context["tenant_id"]).get()
         principal = access.Caller.from_context(context).principal
         assert principal is not None
         caller = Caller.of(principal)
@@ -43,14 +43,15 @@ def bare_handler() -> Handler:
 def measure() -> dict[str, list[tuple[float, float]]]:
     """Return (whole, own) milliseconds of each call, the two handlers called in turn."""
     from almanac import runtime
-    from identity import service, wiring
+    from identity import wiring
     from identity.app import handler
+    from identity.tenants import service as tenants
     from tests.integration.harness import Context, request_event
 
     unwatched = asyncio.Handle._run  # noqa: SLF001 - what the loop watch replaces
     runtime.loop()
     watched = asyncio.Handle._run  # noqa: SLF001
-    created = run(service.create_tenant(wiring.table(), "Bench", "first key"))
+    created = run(tenants.create_with_key(wiring.table(), "Bench", "first key"))
     tenant = created.record.tenant_id
     handlers: dict[str, Handler] = {"bare FastAPI + Mangum": bare_handler(), "Almanac": handler}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in handlers}

@@ -8,8 +8,11 @@ from almanac import runtime
 from almanac.access import GRANTABLE, spell
 from almanac.errors import AppError
 from almanac.observability import bind_correlation_id, log
-from identity import service, wiring
-from identity.schemas import Name, Scopes, TenantId
+from identity import wiring
+from identity.keys import service as keys
+from identity.keys.schemas import Scopes
+from identity.schemas import Name, TenantId
+from identity.tenants import service as tenants
 
 
 class CreateTenant(BaseModel):
@@ -58,10 +61,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     return {"tenant_id": record.tenant_id, "key_id": record.id, "api_key": created.text}
 
 
-async def _carry_out(command: CreateTenant | CreateKey) -> service.NewKey:
+async def _carry_out(command: CreateTenant | CreateKey) -> keys.NewKey:
     if isinstance(command, CreateTenant):
-        return await service.create_tenant(wiring.table(), command.name, command.key_name)
-    return await service.create_key(wiring.table(), command.tenant_id, command.name, frozenset(command.scopes))
+        return await tenants.create_with_key(wiring.table(), command.name, command.key_name)
+    return await keys.create(wiring.table(), command.tenant_id, command.name, frozenset(command.scopes))
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,8 +1,10 @@
 """API entry: tenants and API keys."""
 
 from almanac.web.app import create_app, include, lambda_handler
-from identity.routes import router
+from identity.keys import routes as keys
+from identity.tenants import routes as tenants
 
 app = create_app("Identity", "Tenants and their API keys.")
-include(app, router)
+for router in (tenants.router, keys.router):
+    include(app, router)
 handler = lambda_handler(app)

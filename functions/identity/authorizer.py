@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from almanac.access import Caller, Principal, read
 from almanac.aws import keys
-from identity import tokens
+from identity.tokens import api_keys
 
 _TABLE = os.environ["ALMANAC_TABLE"]
 _dynamodb = boto3.client(
@@ -24,7 +24,7 @@ _REFUSED: dict[str, Any] = {"isAuthorized": False}
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes two arguments
     """Allow a caller with a known key. An unreachable store is an error, which API Gateway answers with a 500."""
-    claim = tokens.parse(_bearer(event.get("headers") or {}))
+    claim = api_keys.parse(_bearer(event.get("headers") or {}))
     if claim is None:
         return _REFUSED
     # Consistent, so that a key works as soon as it was created and not after it was revoked.

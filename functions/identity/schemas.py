@@ -1,108 +1,13 @@
-"""Tenants and API keys as callers send and see them."""
+"""Forms that all of identity shares."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from almanac.access import GRANTABLE, Permission, Principal, Role
 from almanac.ids import id_pattern
-from identity.model import ApiKeyRecord
-from identity.service import NewKey
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 TenantId = Annotated[str, Field(pattern=id_pattern("ten"), examples=["ten_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
-KeyId = Annotated[str, Field(pattern=id_pattern("key"), examples=["key_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
-
-
-def _grantable(scopes: list[Permission]) -> list[Permission]:
-    refused = [scope for scope in scopes if scope not in GRANTABLE]
-    if refused:
-        raise ValueError(f"no key can have {refused[0]}")
-    return scopes
-
-
-Scopes = Annotated[
-    list[Permission],
-    Field(
-        min_length=1,
-        max_length=len(Permission),
-        description="What the key may do: permissions by name (docs/access.md), none beyond the caller's own.",
-        examples=[["content:read"]],
-    ),
-    AfterValidator(_grantable),
-]
 Created = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
-
-
-class Caller(BaseModel):
-    """Who made the call: a person with a role, or a key."""
-
-    actor_id: str = Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])
-    role: Role | None
-    key_id: str | None = Field(examples=["key_01k9zq3v7m8x2c4b6n0d1f5g7h"])
-    permissions: list[Permission]
-
-    @classmethod
-    def of(cls, principal: Principal) -> Self:
-        given = [permission for permission in Permission if principal.may(permission)]
-        return cls(actor_id=principal.actor_id, role=principal.role, key_id=principal.key_id, permissions=given)
-
-
-class Tenant(BaseModel):
-    """A tenant, and who is asking."""
-
-    id: TenantId
-    name: str = Field(examples=["Acme"])
-    created_at: Created
-    caller: Caller
-
-
-class ApiKeyCreate(BaseModel):
-    """A new key: what it is for and what it may do."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Name = Field(examples=["continuous integration"])
-    scopes: Scopes
-
-
-class ApiKey(BaseModel):
-    """A key without its secret."""
-
-    id: KeyId
-    name: str = Field(examples=["continuous integration"])
-    scopes: list[Permission] = Field(examples=[["content:read"]])
-    created_at: Created
-    ending: str = Field(description="The last characters of the key, to tell keys apart.", examples=["x7Qz"])
-
-    @classmethod
-    def of(cls, record: ApiKeyRecord) -> Self:
-        return cls(
-            id=record.id,
-            name=record.name,
-            scopes=[permission for permission in Permission if permission in record.scopes],
-            created_at=record.created_at,
-            ending=record.ending,
-        )
-
-
-class ApiKeyCreated(ApiKey):
-    """A new key with its secret, which is never shown again."""
-
-    api_key: str = Field(
-        description="Keep it: it cannot be read again.",
-        examples=["alm_01k9zq3v7m8x2c4b6n0d1f5g7h_..."],
-    )
-
-    @classmethod
-    def of_new(cls, created: NewKey) -> Self:
-        return cls(**ApiKey.of(created.record).model_dump(), api_key=created.text)
-
-
-class ApiKeyList(BaseModel):
-    """One page of keys, oldest first."""
-
-    items: list[ApiKey]
-    next_cursor: str | None = Field(description="Send it as `cursor` to get the next page.")

@@ -48,9 +48,9 @@ def test_a_revoked_key_is_refused(stack: Stack) -> None:
 
 
 def test_a_well_formed_key_that_was_never_issued_is_refused(stack: Stack) -> None:
-    from identity import tokens
+    from identity.tokens import api_keys
 
-    assert authorize(f"Bearer {tokens.create(stack.tenant())}") == {"isAuthorized": False}
+    assert authorize(f"Bearer {api_keys.create(stack.tenant())}") == {"isAuthorized": False}
 
 
 @pytest.mark.parametrize(

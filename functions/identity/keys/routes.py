@@ -1,4 +1,4 @@
-"""Tenants and API keys over HTTP."""
+"""API keys over HTTP."""
 
 from typing import Annotated
 
@@ -9,22 +9,17 @@ from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
-from identity import service, wiring
-from identity.dependencies import KeyManager, TenantReader
-from identity.errors import ApiKeyNotFound, LastAdminKey, TenantNotFound
-from identity.repository import IdentityRepository
-from identity.schemas import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyList, Caller, Tenant
+from identity import wiring
+from identity.dependencies import KeyManager
+from identity.keys import service
+from identity.keys.errors import ApiKeyNotFound, LastAdminKey
+from identity.keys.repository import KeyRepository
+from identity.keys.schemas import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyList
+from identity.tenants.errors import TenantNotFound
 
 router = APIRouter(tags=["identity"])
 
 _LISTING = "api-keys"
-
-
-@router.get("/tenants/me", response_model=Tenant, responses=problem_responses(TenantNotFound))
-async def get_tenant(principal: TenantReader) -> Tenant:
-    """Show the tenant that the API key belongs to."""
-    tenant = await _repository(principal).get_tenant()
-    return Tenant(id=tenant.id, name=tenant.name, created_at=tenant.created_at, caller=Caller.of(principal))
 
 
 @router.get(
@@ -36,7 +31,7 @@ async def list_api_keys(principal: KeyManager, limit: Limit = 50, cursor: Cursor
     """List the tenant's API keys, oldest first, without their secrets."""
     cursors = await wiring.cursor_secrets().cursors(principal.tenant_id)
     after = cursors.decode(_LISTING, cursor) if cursor else None
-    page = await _repository(principal).list_keys(limit, after)
+    page = await _repository(principal).list(limit, after)
     next_cursor = cursors.encode(_LISTING, page.last_key) if page.last_key else None
     return ApiKeyList(items=[ApiKey.of(key) for key in page.keys], next_cursor=next_cursor)
 
@@ -49,7 +44,7 @@ async def list_api_keys(principal: KeyManager, limit: Limit = 50, cursor: Cursor
 )
 async def create_api_key(principal: KeyManager, body: ApiKeyCreate) -> ApiKeyCreated:
     """Create an API key. The answer is the only place where its secret is shown."""
-    created = await service.create_key(wiring.table(), principal.tenant_id, body.name, frozenset(body.scopes))
+    created = await service.create(wiring.table(), principal.tenant_id, body.name, frozenset(body.scopes))
     return ApiKeyCreated.of_new(created)
 
 
@@ -61,8 +56,8 @@ async def create_api_key(principal: KeyManager, body: ApiKeyCreate) -> ApiKeyCre
 )
 async def delete_api_key(principal: KeyManager, key_id: Annotated[str, Path(pattern=id_pattern("key"))]) -> None:
     """Revoke an API key. It stops working within 60 seconds."""
-    await service.delete_key(_repository(principal), key_id)
+    await service.delete(_repository(principal), key_id)
 
 
-def _repository(principal: Principal) -> IdentityRepository:
-    return IdentityRepository(wiring.table(), principal.tenant_id)
+def _repository(principal: Principal) -> KeyRepository:
+    return KeyRepository(wiring.table(), principal.tenant_id)

@@ -1,12 +1,6 @@
-"""What can go wrong with tenants and keys."""
+"""What can go wrong with API keys."""
 
 from almanac.errors import Conflict, NotFound
-
-
-class TenantNotFound(NotFound):
-    """The tenant is gone."""
-
-    code = "tenant_not_found"
 
 
 class ApiKeyNotFound(NotFound):

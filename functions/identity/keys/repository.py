@@ -1,11 +1,12 @@
-"""Reads and writes of one tenant and its API keys."""
+"""Reads and writes of one tenant's API keys."""
 
 from dataclasses import dataclass
 
 from almanac.aws import keys
 from almanac.aws.table import Check, ConditionFailed, Delete, Item, Put, Table, Update, Write
-from identity.errors import ApiKeyNotFound, LastAdminKey, TenantNotFound
-from identity.model import ApiKeyRecord, TenantRecord
+from identity.keys.errors import ApiKeyNotFound, LastAdminKey
+from identity.keys.model import ApiKeyRecord
+from identity.tenants.errors import TenantNotFound
 
 
 @dataclass(frozen=True)
@@ -16,25 +17,14 @@ class KeyPage:
     last_key: Item | None
 
 
-class IdentityRepository:
-    """One tenant's identity. The tenant's item counts its admin keys in the transaction that adds or removes one."""
+class KeyRepository:
+    """One tenant's API keys. The tenant's item counts its admin keys in the transaction that adds or removes one."""
 
     def __init__(self, table: Table, tenant_id: str) -> None:
         self._table = table
         self._tenant_id = tenant_id
 
-    async def create_tenant(self, tenant: TenantRecord, first_key: ApiKeyRecord) -> None:
-        """Write a new tenant together with its first key, an admin's."""
-        await self._table.transact([Put(tenant.to_item(admin_keys=1)), Put(first_key.to_item())])
-
-    async def get_tenant(self) -> TenantRecord:
-        """Return the tenant; raises `TenantNotFound`."""
-        item = await self._table.get(keys.tenant(self._tenant_id))
-        if item is None:
-            raise TenantNotFound("There is no tenant with this id.")
-        return TenantRecord.from_item(item)
-
-    async def create_key(self, key: ApiKeyRecord) -> None:
+    async def create(self, key: ApiKeyRecord) -> None:
         """Write a new key; raises `TenantNotFound`."""
         tenant = keys.tenant(self._tenant_id)
         counted: Write = Update(tenant, add={"admin_keys": 1}) if key.manages_keys else Check(tenant)
@@ -43,14 +33,14 @@ class IdentityRepository:
         except ConditionFailed:
             raise TenantNotFound("There is no tenant with this id.") from None
 
-    async def list_keys(self, limit: int, after: Item | None) -> KeyPage:
+    async def list(self, limit: int, after: Item | None) -> KeyPage:
         """Return one page of the tenant's keys."""
         page = await self._table.query(
             keys.api_keys(self._tenant_id), index=keys.CHILDREN_INDEX, limit=limit, after=after
         )
         return KeyPage([ApiKeyRecord.from_item(item) for item in page.items], page.last_key)
 
-    async def get_key(self, key_id: str) -> ApiKeyRecord:
+    async def get(self, key_id: str) -> ApiKeyRecord:
         """Return a key by its id; raises `ApiKeyNotFound`."""
         page = await self._table.query(
             keys.api_keys(self._tenant_id), index=keys.CHILDREN_INDEX, prefix=key_id, limit=1
@@ -59,7 +49,7 @@ class IdentityRepository:
             raise ApiKeyNotFound("There is no API key with this id.")
         return ApiKeyRecord.from_item(page.items[0])
 
-    async def delete_key(self, key: ApiKeyRecord) -> None:
+    async def delete(self, key: ApiKeyRecord) -> None:
         """Revoke a key; raises `ApiKeyNotFound`, or `LastAdminKey` when nobody could manage the tenant afterwards."""
         writes: list[Write] = [Delete(key.key, condition="attribute_exists(#pk)")]
         if key.manages_keys:
