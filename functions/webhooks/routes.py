@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
 
-from almanac.web.app import BodyTooLarge
+from almanac.web.edges import BodyTooLarge
 from almanac.web.problems import problem_responses
 from webhooks.errors import InvalidPayload, MissingEvent, UnprovenDelivery
 from webhooks.github import GithubDelivery

@@ -1,7 +1,7 @@
 """The local edge: one plain address in front of MiniStack's, `http://127.0.0.1:8080/api/v1/...`.
 
 `python -m infra.local.edge --port <port> --upstream <address of the API>`. It passes requests on unchanged and answers
-CORS for any origin, which MiniStack does not take from a template. The deployed stack has no such part.
+CORS for pages on this machine, which MiniStack does not take from a template. The deployed stack has no such part.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from starlette.routing import Route
 from infra.local.layout import EDGE_HEALTH_PATH
 from infra.local.processes import LOOPBACK
 
+ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # Those of one connection and not of the message (RFC 9110, 7.6.1), and what each side computes anew.
 HOP_BY_HOP = frozenset({
@@ -62,7 +63,12 @@ def create_edge(upstream: str) -> Starlette:
             yield
 
     cors = Middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"], max_age=600
+        CORSMiddleware,
+        allow_origin_regex=ORIGINS,
+        allow_methods=METHODS,
+        allow_headers=["authorization", "content-type", "idempotency-key", "x-almanac-tenant", "x-correlation-id"],
+        expose_headers=["x-correlation-id", "location", "ratelimit", "ratelimit-policy", "retry-after"],
+        max_age=600,
     )
     routes = [Route(EDGE_HEALTH_PATH, health), Route("/{path:path}", forward, methods=METHODS)]
     return Starlette(routes=routes, middleware=[cors], lifespan=lifespan)

@@ -80,3 +80,10 @@ def test_a_preflight_is_answered_without_asking_the_api() -> None:
     asking = {"origin": "http://localhost:3000", "access-control-request-method": "PATCH"}
     answer = call("http://127.0.0.1:9", "OPTIONS", "/api/v1/projects", headers=asking)
     assert answer.status_code == 200
+
+
+def test_a_page_from_elsewhere_is_told_nothing_by_cors() -> None:
+    for origin in ("https://evil.example", "http://localhost.evil.example", "http://127.0.0.1@evil.example", "null"):
+        asking = {"origin": origin, "access-control-request-method": "GET"}
+        answer = call("http://127.0.0.1:9", "OPTIONS", "/api/v1/projects", headers=asking)
+        assert "access-control-allow-origin" not in answer.headers

@@ -13,27 +13,18 @@ from mangum import Mangum
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from almanac import runtime
-from almanac.errors import TooLarge
 from almanac.observability import bind_correlation_id, emit, log, log_failure
-from almanac.web import auth, problems
+from almanac.web import auth, edges, problems
 
 API_PREFIX = "/api/v1"
 VERSION = "0.1.0"
-MAX_BODY_BYTES = 6 * 1024 * 1024
 
 # What leaves as text; API Gateway takes anything else in base64.
 _TEXT_TYPES = ["text/", "application/json", problems.MEDIA_TYPE]
 _CORRELATION_HEADER = b"x-correlation-id"
 _CORRELATION_PATTERN = re.compile(rb"[A-Za-z0-9._-]{8,128}")
-_SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-
-
-class BodyTooLarge(TooLarge):
-    """The request is larger than any route takes."""
-
-    code = "body_too_large"
 
 
 def create_app(title: str, description: str) -> FastAPI:
@@ -50,6 +41,7 @@ def create_app(title: str, description: str) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
+    app.add_middleware(edges.Edges)
     app.add_middleware(Observe)
     return app
 
@@ -78,7 +70,7 @@ def lambda_handler(app: FastAPI) -> Handler:
     return handler
 
 
-_OF_ALL = (BodyTooLarge,)
+_OF_ALL = edges.EVERYWHERE
 _OF_SECURED = (
     *_OF_ALL,
     auth.MissingPrincipal,
@@ -108,16 +100,12 @@ class Observe:
                 status = message["status"]
                 extra = [(_CORRELATION_HEADER, correlation_id.encode())]
                 given = {name for name, _ in message["headers"]}
-                extra += [header for header in _SECURITY_HEADERS if header[0] not in given]
+                extra += [header for header in edges.SECURITY_HEADERS if header[0] not in given]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
         try:
-            if _content_length(scope) > MAX_BODY_BYTES:
-                error = BodyTooLarge(f"A request body holds at most {MAX_BODY_BYTES} bytes.", field="body")
-                await problems.render(error, scope["path"])(scope, receive, sending)
-            else:
-                await self._app(scope, receive, sending)
+            await self._app(scope, receive, sending)
         except Exception as error:  # noqa: BLE001 - the one catch-all of the HTTP road
             log_failure("request failed", error, method=scope["method"], route=_route(scope))
             await problems.internal_error(scope["path"])(scope, receive, sending)
@@ -139,13 +127,6 @@ def _correlation_of(scope: Scope) -> str | None:
         if name == _CORRELATION_HEADER and _CORRELATION_PATTERN.fullmatch(value):
             return str(value.decode())
     return None
-
-
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
 
 
 def _is_secured(route: APIRoute) -> bool:
