@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, Any] = {
     "conversation_id": "cnv_1",
     "person_id": "usr_1",
     "actor_id": "usr_1",
+    "invitation_id": "inv_1",
+    "inviting_tenant_id": "ten_1",
     "session_id": "01k9zq3v7m8x2c4b6n0d1f5g7h",
     "turn": 7,
     "owner_id": "prj_1",
@@ -52,7 +54,7 @@ ARGUMENTS: dict[str, Any] = {
     "ulid": ULID,
     "attempt": ULID,
 }
-HASHES = {"token_sha256", "content_sha256", "key_sha256", "text_sha256", "sha256", "digest", "remote"}
+HASHES = {"token_sha256", "address_sha256", "content_sha256", "key_sha256", "text_sha256", "sha256", "digest", "remote"}
 
 
 def build(function: Callable[..., keys.Key | str], **given_arguments: Any) -> list[str]:

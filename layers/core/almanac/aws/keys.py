@@ -70,6 +70,36 @@ def person_tenants() -> str:
     return "TENANT#"
 
 
+def persons_founding(person_id: str) -> Key:
+    """Counts the tenants that a person has founded. Example: `PERSON#usr_1#FOUNDED` / `ITEM`."""
+    return Key(f"{person(person_id).pk}#FOUNDED", ITEM)
+
+
+def invitation(tenant_id: str, invitation_id: str) -> Key:
+    """Example: `TENANT#ten_1#INVITATION#inv_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#INVITATION#{invitation_id}", ITEM)
+
+
+def invitations(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#INVITATIONS`."""
+    return f"TENANT#{tenant_id}#INVITATIONS"
+
+
+def invited_address(address_sha256: str) -> str:
+    """Partition of the tenants that wait for an address, whoever it belongs to. Example: `INVITED#9f86d0...`."""
+    return f"INVITED#{address_sha256}"
+
+
+def invited(address_sha256: str, inviting_tenant_id: str) -> Key:
+    """Guards one pending invitation per tenant and address. Example: `INVITED#9f86d0...` / `ten_1`."""
+    return Key(invited_address(address_sha256), inviting_tenant_id)
+
+
+def invitation_token(token_sha256: str) -> Key:
+    """Says whose invitation a token is, before any tenant is read. Example: `INVITED#9f86d0...` / `TOKEN`."""
+    return Key(f"INVITED#{token_sha256}", "TOKEN")
+
+
 def private_projects(tenant_id: str) -> str:
     """Partition of the tenant's private projects and who may see them. Example: `TENANT#ten_1#PRIVATE`."""
     return f"TENANT#{tenant_id}#PRIVATE"
