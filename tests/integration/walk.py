@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from almanac.access import Caller
 from almanac.ids import new_id, new_ulid
 from infra import openapi
 from tests.integration.harness import ADMIN, Answer, Stack
@@ -71,7 +72,9 @@ class Route:
             if _is_id(self, name):
                 yield name, schema
 
-    def call(self, stack: Stack, ids: Ids, tenant: str | None, *, scope: str = ADMIN) -> Answer:
+    def call(
+        self, stack: Stack, ids: Ids, tenant: str | None, *, scope: str = ADMIN, caller: Caller | None = None
+    ) -> Answer:
         """Send the smallest complete request with these ids."""
         path, query, headers = self.path, {}, {}
         for parameter in self.operation.get("parameters", []):
@@ -90,7 +93,15 @@ class Route:
             wanted = [name for name in schema["properties"] if name in schema.get("required", []) or name in IDS]
             body = {name: _value(self, name, schema["properties"][name], ids) for name in wanted}
         return stack.call(
-            self.slice_name, self.method, path, body, tenant=tenant, scope=scope, query=query, headers=headers
+            self.slice_name,
+            self.method,
+            path,
+            body,
+            tenant=tenant,
+            scope=scope,
+            query=query,
+            headers=headers,
+            caller=caller,
         )
 
 
