@@ -35,7 +35,9 @@ def bare_handler() -> Handler:
         principal = access.Caller.from_context(context).principal
         assert principal is not None
         caller = Caller.of(principal)
-        return Tenant(id=tenant.id, name=tenant.name, created_at=tenant.created_at, caller=caller)
+        return Tenant(
+            id=tenant.id, name=tenant.name, version=tenant.version, created_at=tenant.created_at, caller=caller
+        )
 
     return Mangum(app, lifespan="off")
 

@@ -4,8 +4,9 @@ from functools import cache
 
 from almanac import runtime
 from almanac.aws.table import Table
-from almanac.settings import TableSettings
+from almanac.settings import MembershipSettings, TableSettings
 from almanac.web.pagination import CursorSecrets
+from identity.tenants.mail import Post
 
 
 @cache
@@ -16,3 +17,13 @@ def table() -> Table:
 @cache
 def cursor_secrets() -> CursorSecrets:
     return CursorSecrets(table())
+
+
+@cache
+def post() -> Post:
+    return Post(runtime.clients(), MembershipSettings.load().mail_from)
+
+
+@cache
+def tenants_per_person() -> int:
+    return MembershipSettings.load().tenants_per_person

@@ -1,12 +1,14 @@
-"""Queue entry of the identity slice: sealing the audit log."""
+"""Queue entry of the identity slice: sealing the audit log, and what follows changes of members."""
 
 from functools import cache
 from typing import Any
 
-from almanac.events import IdentityWork, SealAudit, identity_event
+from almanac.events import IdentityWork, MemberRemoved, SealAudit, TenantRenamed, identity_event
 from almanac.observability import log
 from almanac.settings import IdentityQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
+from identity import wiring
+from identity.tenants import follow_up
 
 CONCURRENCY = 4
 
@@ -16,6 +18,10 @@ async def work(message: IdentityWork, deadline: Deadline) -> None:  # noqa: ARG0
     match message:
         case SealAudit():
             log("info", "nothing to seal", tenant_id=message.tenant_id)
+        case MemberRemoved():
+            await follow_up.member_removed(wiring.table(), message)
+        case TenantRenamed():
+            await follow_up.tenant_renamed(wiring.table(), message)
 
 
 @cache

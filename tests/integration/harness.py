@@ -68,10 +68,12 @@ def aws(service: str, endpoint: str) -> Any:
     return cast("Any", boto3).client(service, endpoint_url=endpoint, region_name="us-east-1")
 
 
-def person(tenant: str, role: Role, person_id: str = "usr_01k9zq3v7m8x2c4b6n0d1f5g7h") -> Caller:
-    """Return a signed-in person in a tenant that it chose."""
+def person(
+    tenant: str, role: Role, person_id: str = "usr_01k9zq3v7m8x2c4b6n0d1f5g7h", email: str = "ada@example.org"
+) -> Caller:
+    """Return a signed-in person in a tenant that it chose; `Stack.member` makes one that the table knows."""
     principal = Principal(tenant, person_id, ROLES[role], role=role, session_id="session")
-    return Caller(Person(person_id, "ada@example.org", "session"), principal)
+    return Caller(Person(person_id, email, "session"), principal)
 
 
 def create_table(dynamodb: Any) -> None:
@@ -133,6 +135,40 @@ class Stack:
         }
         self.client("dynamodb").put_item(TableName="almanac", Item=dynamo(item))
         return tenant_id
+
+    def member(self, tenant: str, role: Role, person_id: str | None = None, email: str = "ada@example.org") -> Caller:
+        """Make somebody a member of a tenant, and return them as a caller who chose it."""
+        caller = person(tenant, role, person_id or new_id("usr"), email)
+        assert caller.person is not None
+        common = {"role": role.value, "tenant_id": tenant}
+        member = {
+            **keys.member(tenant, caller.person.id).as_dict(),
+            "gsi1pk": keys.members(tenant),
+            "gsi1sk": caller.person.id,
+            "entity": "member",
+            "person_id": caller.person.id,
+            "email": email,
+            "name": "Ada",
+            "joined_at": "2026-01-01T00:00:00.000Z",
+            "version": 1,
+        }
+        membership = {
+            **keys.person_tenant(caller.person.id, tenant).as_dict(),
+            "entity": "person_tenant",
+            "tenant_name": "Acme",
+            "tenant_version": 1,
+            "since": "2026-01-01T00:00:00.000Z",
+        }
+        dynamodb = self.client("dynamodb")
+        for item in (member, membership):
+            dynamodb.put_item(TableName="almanac", Item=dynamo({**item, **common}))
+        dynamodb.update_item(
+            TableName="almanac",
+            Key=dynamo(keys.tenant(tenant).as_dict()),
+            UpdateExpression="ADD owners :owners",
+            ExpressionAttributeValues=dynamo({":owners": int(role is Role.OWNER)}),
+        )
+        return caller
 
     def call(
         self,

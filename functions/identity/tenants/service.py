@@ -2,22 +2,52 @@
 
 import secrets
 
-from almanac.access import GRANTABLE
+from almanac import tenancy
+from almanac.access import GRANTABLE, Person, Principal, Role
 from almanac.aws.table import Table
 from almanac.clock import now
+from almanac.events import TenantRenamed
 from almanac.ids import new_id
+from almanac.observability import correlation_id
 from identity.keys.service import NewKey, new_key
-from identity.tenants.model import TenantRecord
+from identity.tenants import people, standing
+from identity.tenants.errors import StandingChanged
+from identity.tenants.model import Member, TenantRecord
 from identity.tenants.repository import TenantRepository
+from identity.tenants.transactions import Refused
 
 _CURSOR_SECRET_BYTES = 32
 
 
 async def create_with_key(table: Table, name: str, key_name: str) -> NewKey:
     """Create a tenant and its first key, an admin's."""
-    tenant = TenantRecord(
-        id=new_id("ten"), name=name, created_at=now(), cursor_secret=secrets.token_bytes(_CURSOR_SECRET_BYTES)
-    )
+    tenant = _new(name)
     created = new_key(tenant.id, key_name, GRANTABLE)
-    await TenantRepository(table, tenant.id).create(tenant, created.record)
+    with tenancy.working_for(tenant.id):
+        await TenantRepository(table, tenant.id).create(tenant, created.record)
     return created
+
+
+async def found(table: Table, person: Person, name: str, limit: int) -> tuple[TenantRecord, Member]:
+    """Create a tenant that the person owns; raises `TooManyTenants` when it has founded `limit` already."""
+    tenant = _new(name)
+    founder = await people.as_member(table, person, tenant.id, Role.OWNER)
+    with tenancy.working_for(tenant.id):
+        await TenantRepository(table, tenant.id).found(tenant, founder, limit)
+    return tenant, founder
+
+
+async def rename(table: Table, principal: Principal, name: str, version: int) -> TenantRecord:
+    """Rename the caller's tenant; raises `TenantNotFound`, `VersionConflict` or `StandingChanged`."""
+    repository = TenantRepository(table, principal.tenant_id)
+    then = TenantRenamed(tenant_id=principal.tenant_id, correlation_id=correlation_id())
+    try:
+        await repository.rename(name, version, standing.still(principal), then)
+    except Refused:
+        raise StandingChanged from None
+    return await repository.get()
+
+
+def _new(name: str) -> TenantRecord:
+    cursor_secret = secrets.token_bytes(_CURSOR_SECRET_BYTES)
+    return TenantRecord(id=new_id("ten"), name=name, created_at=now(), cursor_secret=cursor_secret)

@@ -179,6 +179,20 @@ class SealAudit(Event):
     kind: Literal["audit.seal"] = "audit.seal"
 
 
+class MemberRemoved(Event):
+    """Take a person who is no member any more, since `removed_at`, out of the tenant's private projects."""
+
+    kind: Literal["member.removed"] = "member.removed"
+    person_id: str
+    removed_at: str
+
+
+class TenantRenamed(Event):
+    """Bring the tenant's name to where its members read it."""
+
+    kind: Literal["tenant.renamed"] = "tenant.renamed"
+
+
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
 ProjectsWork = (
     SourcesIndexed | SourcesFailed | ResendSources | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
@@ -188,15 +202,15 @@ EmbeddingWork = IndexSources | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
-# A second kind makes this a union, and the adapter below discriminated by `kind` as the others are.
-IdentityWork = SealAudit
+IdentityWork = SealAudit | MemberRemoved | TenantRenamed
+IdentityEvent = Annotated[IdentityWork, Field(discriminator="kind")]
 AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
 
 sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
 projects_event: TypeAdapter[ProjectsWork] = TypeAdapter(ProjectsEvent)
 embedding_event: TypeAdapter[EmbeddingWork] = TypeAdapter(EmbeddingEvent)
 index_event: TypeAdapter[IndexWork] = TypeAdapter(IndexEvent)
-identity_event: TypeAdapter[IdentityWork] = TypeAdapter(IdentityWork)
+identity_event: TypeAdapter[IdentityWork] = TypeAdapter(IdentityEvent)
 
 QUEUE_OF: dict[type[Event], Queue] = {
     SyncRepository: Queue.SYNC,
@@ -214,4 +228,6 @@ QUEUE_OF: dict[type[Event], Queue] = {
     SweepIndex: Queue.INDEX,
     RepairPart: Queue.INDEX,
     SealAudit: Queue.IDENTITY,
+    MemberRemoved: Queue.IDENTITY,
+    TenantRenamed: Queue.IDENTITY,
 }

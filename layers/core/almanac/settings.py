@@ -100,6 +100,16 @@ class PublicUrlSettings(Settings):
     public_url: str = ""
 
 
+class MembershipSettings(Settings):
+    """`mail_from` is the address that invitations are mailed from; empty: none is mailed.
+
+    `tenants_per_person` is how many tenants a signed-in person may found; 0: only operators create tenants.
+    """
+
+    mail_from: str = ""
+    tenants_per_person: int = 10
+
+
 class SyncQueueSettings(Settings):
     sync_queue_url: str
     sync_dead_letter_queue_url: str

@@ -1,0 +1,37 @@
+"""What follows a change of members or of a tenant's name, by way of the queue: it survives a crash, and repeats."""
+
+from almanac.aws import keys
+from almanac.aws.table import ConditionFailed, Delete, Table, Update
+from almanac.events import MemberRemoved, TenantRenamed
+from identity.tenants.errors import TenantNotFound
+from identity.tenants.repository import TenantRepository
+
+
+async def member_removed(table: Table, event: MemberRemoved) -> None:
+    """Take a person out of the tenant's private projects.
+
+    One that came back meanwhile keeps what it was given since.
+    """
+    async for item in table.query_all(keys.private_projects(event.tenant_id)):
+        project_id, _, actor_id = item["sk"].partition("#")
+        if actor_id == event.person_id and item.get("added_at", "") <= event.removed_at:
+            await table.write(Delete(keys.project_member(event.tenant_id, project_id, actor_id)))
+
+
+async def tenant_renamed(table: Table, event: TenantRenamed) -> None:
+    """Copy the tenant's name, as it is now, to its members; an older copy never replaces a newer one."""
+    try:
+        tenant = await TenantRepository(table, event.tenant_id).get()
+    except TenantNotFound:
+        return
+    async for item in table.query_all(keys.members(event.tenant_id), index=keys.CHILDREN_INDEX):
+        copy = Update(
+            keys.person_tenant(item["person_id"], event.tenant_id),
+            set={"tenant_name": tenant.name, "tenant_version": tenant.version},
+            condition="#tenant_version < :version",
+            values={":version": tenant.version},
+        )
+        try:
+            await table.write(copy)
+        except ConditionFailed:
+            continue
