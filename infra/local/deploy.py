@@ -114,6 +114,15 @@ def _run_change_set(cloudformation: "CloudFormationClient", build: Build, templa
         # MiniStack unpacks layers where it likes and not under /opt.
         "ModelDirectory": str(model_cache()),
         "LogRetentionDays": "7",
+        # One machine plays every caller: the limits are there, and out of its way.
+        "TenantRate": "60000",
+        "TenantBurst": "6000",
+        "ActorRate": "60000",
+        "ActorBurst": "6000",
+        "AddressRate": "600",
+        "AddressBurst": "600",
+        "EmailRate": "120",
+        "EmailBurst": "120",
     }
     name = f"deploy-{time.time_ns()}"
     cloudformation.create_change_set(

@@ -35,6 +35,24 @@ class Settings(BaseModel):
             raise SettingsError(f"cannot start: {problems}") from None
 
 
+class RateSettings(Settings):
+    """Calls a minute and calls at once, of a tenant, of each who acts in it, and of unknown callers by address.
+
+    A rate of 0 is no limit. `table` is needed where there is one.
+    """
+
+    stage: str = ""
+    table: str = ""
+    tenant_rate: int = Field(default=0, ge=0)
+    tenant_burst: int = Field(default=0, ge=0)
+    actor_rate: int = Field(default=0, ge=0)
+    actor_burst: int = Field(default=0, ge=0)
+    address_rate: int = Field(default=0, ge=0)
+    address_burst: int = Field(default=0, ge=0)
+    email_rate: int = Field(default=0, ge=0)
+    email_burst: int = Field(default=0, ge=0)
+
+
 class TableSettings(Settings):
     table: str
 

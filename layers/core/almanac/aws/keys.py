@@ -30,6 +30,21 @@ def tenant(tenant_id: str) -> Key:
     return Key(f"TENANT#{tenant_id}", ITEM)
 
 
+def limits(tenant_id: str) -> Key:
+    """Which calls the tenant and those who act in it have spent. Example: `TENANT#ten_1#LIMITS` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#LIMITS", ITEM)
+
+
+def usage(tenant_id: str) -> Key:
+    """How much of its quotas the tenant uses. Example: `TENANT#ten_1#USAGE` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#USAGE", ITEM)
+
+
+def caller(caller_sha256: str) -> Key:
+    """Which calls came from an address, or about an e-mail. Example: `ADDRESS#9f86d0...` / `ITEM`."""
+    return Key(f"ADDRESS#{caller_sha256}", ITEM)
+
+
 def api_key(tenant_id: str, token_sha256: str) -> Key:
     """Example: `TENANT#ten_1#APIKEY#9f86d0...` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#APIKEY#{token_sha256}", ITEM)

@@ -64,7 +64,9 @@ def _queue_of(item: Item) -> str:
 
 
 def _entry(position: int, item: Item) -> dict[str, Any]:
-    entry: dict[str, Any] = {"Id": str(position), "MessageBody": item["body"]}
+    # The queue is a fair one by this name: who has sent much waits behind who has sent little.
+    group = {"MessageGroupId": keys.tenant_of(item["pk"])}
+    entry: dict[str, Any] = {"Id": str(position), "MessageBody": item["body"], **group}
     if item.get("trace"):
         entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": item["trace"]}}
     return entry

@@ -122,6 +122,10 @@ class Table:
         self.name = name
         self._clients = clients
 
+    async def prepare(self) -> None:
+        """Open the client, which takes a moment the first time."""
+        await self._clients.get("dynamodb")
+
     async def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         """Return the item, or None. Reads see every acknowledged write unless `consistent` is False."""
         client = await self._clients.get("dynamodb")

@@ -13,6 +13,7 @@ from mangum import Mangum
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from almanac import runtime
+from almanac.limits import admission
 from almanac.observability import bind_correlation_id, emit, log, log_failure
 from almanac.web import auth, edges, problems
 
@@ -77,6 +78,7 @@ _OF_SECURED = (
     auth.InsufficientPermission,
     auth.TenantNotChosen,
     auth.PersonRequired,
+    admission.RateLimited,
 )
 
 
@@ -101,6 +103,7 @@ class Observe:
                 extra = [(_CORRELATION_HEADER, correlation_id.encode())]
                 given = {name for name, _ in message["headers"]}
                 extra += [header for header in edges.SECURITY_HEADERS if header[0] not in given]
+                extra += scope.get("state", {}).get(admission.STATE, [])
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 

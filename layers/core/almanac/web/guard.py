@@ -8,12 +8,15 @@ from fastapi import Request
 
 from almanac import tenancy
 from almanac.access import Person, Principal
+from almanac.limits import admission
 
 
 async def admit(request: Request, principal: Principal, *, allowed: bool) -> None:  # noqa: ARG001
     """Let a principal's call begin; `allowed` tells whether it has the permission that the route needs."""
     tenancy.bind(principal.tenant_id)
+    await admission.admit(request, principal)
 
 
 async def admit_person(request: Request, person: Person) -> None:
     """Let the call of a person begin that is for no tenant."""
+    await admission.admit_person(request, person)
