@@ -66,8 +66,8 @@ class Issuer:
     def of(cls, entry: Any, *, local: bool) -> Self:
         """Check one entry; raises `ValueError` with what is wrong."""
         given = _members(entry, cls)
-        issuer = _address(given, "issuer", local=local)
-        jwks_uri = _address(given, "jwks_uri", local=local) if given.get("jwks_uri") else ""
+        issuer = address(given, "issuer", local=local)
+        jwks_uri = address(given, "jwks_uri", local=local) if given.get("jwks_uri") else ""
         algorithms = _texts(given, "algorithms") or ALGORITHMS
         if unknown := sorted(algorithms - ALGORITHMS):
             raise ValueError(f"algorithms: {unknown[0]} is not accepted; {' and '.join(sorted(ALGORITHMS))} are")
@@ -129,8 +129,11 @@ def _texts(entry: Mapping[str, Any], name: str) -> frozenset[str]:
     return frozenset(values)
 
 
-def _address(entry: Mapping[str, Any], name: str, *, local: bool) -> str:
-    """Only the operator names addresses, so https is what they are held to: no list of private networks."""
+def address(entry: Mapping[str, Any], name: str, *, local: bool) -> str:
+    """Return a member that is an https address; raises `ValueError`. `local` also allows loopback over http.
+
+    Operators and their issuers name these, callers never, so private networks are not walled off.
+    """
     value = entry.get(name)
     parts = urlsplit(value) if isinstance(value, str) else None
     if parts is None or not parts.hostname or parts.query or parts.fragment or parts.username:

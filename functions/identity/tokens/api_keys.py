@@ -11,6 +11,7 @@ from identity.tokens.opaque import digest
 
 __all__ = ["Claim", "create", "digest", "parse"]
 
+PREFIX = "alm_"
 _PATTERN = re.compile(rf"alm_([0-7][0-9a-hjkmnp-tv-z]{{25}})_{opaque.ENDING}")
 
 
@@ -24,7 +25,7 @@ class Claim:
 
 def create(tenant_id: str) -> str:
     """Return a new key of the tenant."""
-    return opaque.create(f"alm_{tenant_id.removeprefix('ten_')}")
+    return opaque.create(f"{PREFIX}{tenant_id.removeprefix('ten_')}")
 
 
 def parse(token: str) -> Claim | None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+TENANT_HEADER = "x-almanac-tenant"
+"""Says which of its tenants a person means."""
+
 
 class Permission(StrEnum):
     """What a caller may do in a tenant."""

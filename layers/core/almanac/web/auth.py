@@ -9,11 +9,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from almanac.access import Caller, Permission, Person, Principal
+from almanac.access import TENANT_HEADER, Caller, Permission, Person, Principal
 from almanac.errors import Forbidden, Unauthorized
 from almanac.web import guard
-
-TENANT_HEADER = "x-almanac-tenant"
 
 
 class MissingPrincipal(Unauthorized):
