@@ -7,8 +7,10 @@ from types import ModuleType
 from almanac.aws import keys, outbox
 from almanac.errors import RetryableError, TerminalError
 from almanac.events import BatchOrigin, IndexSources, SourcesFailed
+from almanac.findings.store import Scanned
 from almanac.index.sources import SourceBatch
 from almanac.observability import emit, log
+from almanac.text import secrets
 from almanac.worker.batch import Deadline
 from search import wiring
 
@@ -32,6 +34,8 @@ async def index(message: IndexSources, deadline: Deadline) -> None:
     if batch is None:
         log("info", "batch was settled before", key=message.batch_key)
         return
+
+    batch = await _without_secrets(message, batch)
 
     def check(embedded: int) -> None:
         if deadline.remaining() < _RESERVE_SECONDS:
@@ -57,6 +61,17 @@ async def index(message: IndexSources, deadline: Deadline) -> None:
     )
 
 
+async def _without_secrets(message: IndexSources, batch: SourceBatch) -> SourceBatch:
+    """Return the batch as it may be indexed. What was found is on record before anything of the batch is."""
+    cleaned = await asyncio.to_thread(lambda: [secrets.clean_source(source) for source in batch.sources])
+    scanned = [Scanned.of(each.source, each.secrets) for each in cleaned]
+    scanned += [Scanned.deleted(ref) for ref in batch.deleted]
+    if found := await wiring.findings(message.tenant_id).note(scanned):
+        log("warning", "secrets were masked", secrets=found)
+        emit({"SecretsMasked": (found, "Count")}, worker="embedding")
+    return batch.model_copy(update={"sources": [each.source for each in cleaned]})
+
+
 async def give_up(message: IndexSources, code: str, cause: str) -> None:
     """Tell the owner of the sources that they will not be searchable, and why."""
     failed = SourcesFailed(
@@ -74,6 +89,8 @@ def _load() -> ModuleType:
 
     from almanac.index import ingest
     from almanac.text import chunking  # noqa: F401
+
+    secrets.load()
 
     return ingest
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from almanac import runtime
 from almanac.aws.blobs import Blobs
+from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
 from almanac.observability import log
 from almanac.settings import (
     BucketSettings,
     CopySettings,
     EmbeddingSettings,
+    EncryptionSettings,
     QualitySettings,
     ShardSettings,
     TableSettings,
@@ -20,6 +22,7 @@ from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
     from almanac.embeddings.base import Embedder
+    from almanac.findings.store import Findings
     from almanac.index.copies import Copies
     from almanac.index.manifest import Directory, IndexInfo
     from almanac.index.reader import Reader
@@ -46,6 +49,18 @@ def table() -> Table:
 @cache
 def blobs() -> Blobs:
     return Blobs(settings().bucket, runtime.clients())
+
+
+@cache
+def secrets() -> Secrets:
+    return Secrets(EncryptionSettings.load().key_id, runtime.clients())
+
+
+def findings(tenant_id: str) -> "Findings":
+    """Return the secrets that were found in a tenant's content."""
+    from almanac.findings.store import Findings
+
+    return Findings(table(), secrets(), tenant_id)
 
 
 @cache

@@ -11,6 +11,7 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.table import Item, Table
 from almanac.index.sources import Source, SourceBatch, SourceInfo
 from almanac.text.chunking import chunk_source
+from almanac.text.secrets import clean
 from search.indexes.opening import Opened
 from search.quality.report import Difference
 
@@ -106,7 +107,7 @@ def _source_id(message_id: str) -> str:
 
 def _texts(info: SourceInfo, content: str, place: Place) -> tuple[list[str], list[str]]:
     part, document = place
-    source = Source.model_construct(**dict(info), text=content)
+    source = Source.model_construct(**dict(info), text=clean(content))
     return [chunk.text for chunk in chunk_source(source)], [part.text(row)[0] for row in part.rows_of(document)]
 
 

@@ -128,6 +128,13 @@ class DeleteMessage(Event):
     version: int
 
 
+class PurgeSecret(Event):
+    """Remove what was found to be a secret from every copy that we can change, and say which those were."""
+
+    kind: Literal["secret.purge"] = "secret.purge"
+    finding_id: str
+
+
 class ResendSources(Event):
     """Send sources to the index once more: a message's, a repository's, or, with neither, all that the tenant has.
 
@@ -187,6 +194,13 @@ class MemberRemoved(Event):
     removed_at: str
 
 
+class CloseTenant(Event):
+    """Let nobody into a tenant any more that is to be erased."""
+
+    kind: Literal["tenant.close"] = "tenant.close"
+    erasure_id: str
+
+
 class TenantRenamed(Event):
     """Bring the tenant's name to where its members read it."""
 
@@ -195,14 +209,21 @@ class TenantRenamed(Event):
 
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
 ProjectsWork = (
-    SourcesIndexed | SourcesFailed | ResendSources | DeleteProject | DeleteRepository | DeleteCheckpoint | DeleteMessage
+    SourcesIndexed
+    | SourcesFailed
+    | ResendSources
+    | DeleteProject
+    | DeleteRepository
+    | DeleteCheckpoint
+    | DeleteMessage
+    | PurgeSecret
 )
 ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
 EmbeddingWork = IndexSources | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
-IdentityWork = SealAudit | MemberRemoved | TenantRenamed
+IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant
 IdentityEvent = Annotated[IdentityWork, Field(discriminator="kind")]
 AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
 
@@ -224,10 +245,12 @@ QUEUE_OF: dict[type[Event], Queue] = {
     DeleteRepository: Queue.PROJECTS,
     DeleteCheckpoint: Queue.PROJECTS,
     DeleteMessage: Queue.PROJECTS,
+    PurgeSecret: Queue.PROJECTS,
     CompactIndex: Queue.INDEX,
     SweepIndex: Queue.INDEX,
     RepairPart: Queue.INDEX,
     SealAudit: Queue.IDENTITY,
     MemberRemoved: Queue.IDENTITY,
     TenantRenamed: Queue.IDENTITY,
+    CloseTenant: Queue.IDENTITY,
 }

@@ -32,9 +32,17 @@ def person_id(issuer: str, subject: str) -> str:
 
     `usr_` and the first 128 bits of SHA-256 over both, spelled like a ULID; it does not sort by time.
     """
-    digest = hashlib.sha256(f"{issuer}\n{subject}".encode()).digest()
+    return "usr_" + _spelled(hashlib.sha256(f"{issuer}\n{subject}".encode()).digest())
+
+
+def finding_id(digest: bytes) -> str:
+    """Return the identifier of what a keyed digest stands for: `fnd_` and its first 128 bits, spelled like a ULID."""
+    return "fnd_" + _spelled(digest)
+
+
+def _spelled(digest: bytes) -> str:
     number = int.from_bytes(digest[:16], "big")
-    return "usr_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def is_id(value: str, prefix: Prefix) -> bool:

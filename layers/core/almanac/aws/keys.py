@@ -72,7 +72,12 @@ def person(person_id: str) -> Key:
 
 def person_session(person_id: str, session_id: str) -> Key:
     """Example: `PERSON#usr_1` / `SESSION#01k9zq3v7m8x2c4b6n0d1f5g7h`."""
-    return Key(person(person_id).pk, f"SESSION#{session_id}")
+    return Key(person(person_id).pk, f"{person_sessions()}{session_id}")
+
+
+def person_sessions() -> str:
+    """Sort key prefix of a person's sessions. Example: `SESSION#`."""
+    return "SESSION#"
 
 
 def person_tenant(person_id: str, tenant_id: str) -> Key:
@@ -240,6 +245,46 @@ def outbox(tenant_id: str, ulid: str) -> Key:
     return Key(f"TENANT#{tenant_id}#OUTBOX", ulid)
 
 
+def audit_entries(tenant_id: str) -> str:
+    """Partition of the sealed audit entries: nothing in it is ever changed. Example: `TENANT#ten_1#AUDIT`."""
+    return f"TENANT#{tenant_id}#AUDIT"
+
+
+def audit_entry(tenant_id: str, seq: int) -> Key:
+    """Example: `TENANT#ten_1#AUDIT` / `000000000007`."""
+    return Key(audit_entries(tenant_id), f"{seq:012d}")
+
+
+def audit_head(tenant_id: str) -> Key:
+    """How far the audit log is sealed. Example: `TENANT#ten_1#AUDITHEAD` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#AUDITHEAD", ITEM)
+
+
+def audit_opens(tenant_id: str) -> str:
+    """Partition of the audit entries that are not sealed yet. Example: `TENANT#ten_1#AUDITOPEN`."""
+    return f"TENANT#{tenant_id}#AUDITOPEN"
+
+
+def audit_open(tenant_id: str, ulid: str) -> Key:
+    """Example: `TENANT#ten_1#AUDITOPEN` / `01k9zq3v7m8x2c4b6n0d1f5g7h`."""
+    return Key(audit_opens(tenant_id), ulid)
+
+
+def audit_sources(tenant_id: str) -> str:
+    """Partition of where audited calls came from, which erasure can remove. Example: `TENANT#ten_1#AUDITSOURCE`."""
+    return f"TENANT#{tenant_id}#AUDITSOURCE"
+
+
+def audit_source(tenant_id: str, actor_id: str, seq: int) -> Key:
+    """Example: `TENANT#ten_1#AUDITSOURCE` / `usr_1#000000000007`."""
+    return Key(audit_sources(tenant_id), f"{audit_sources_of(actor_id)}{seq:012d}")
+
+
+def audit_sources_of(actor_id: str) -> str:
+    """Sort key prefix of one actor's. Example: `usr_1#`."""
+    return f"{actor_id}#"
+
+
 def index_partition(tenant_id: str) -> str:
     """The manifest of a tenant's indexes. Example: `TENANT#ten_1#INDEX`."""
     return f"TENANT#{tenant_id}#INDEX"
@@ -315,6 +360,41 @@ def verification(tenant_id: str) -> Key:
     return Key(quality(tenant_id), "VERIFICATION")
 
 
+def findings(tenant_id: str) -> str:
+    """Partition of the secrets found in content, and children partition by age. Example: `TENANT#ten_1#FINDINGS`."""
+    return f"TENANT#{tenant_id}#FINDINGS"
+
+
+def finding(tenant_id: str, finding_id: str) -> Key:
+    """Example: `TENANT#ten_1#FINDINGS` / `fnd_1`."""
+    return Key(findings(tenant_id), finding_id)
+
+
+def finding_purge(tenant_id: str, finding_id: str) -> Key:
+    """The receipt of a purge. Example: `TENANT#ten_1#FINDINGS` / `PURGE#fnd_1`."""
+    return Key(findings(tenant_id), f"PURGE#{finding_id}")
+
+
+def finding_source(tenant_id: str, source_id: str) -> Key:
+    """What a source was last found to hold. Example: `TENANT#ten_1#FINDINGS` / `SOURCE#message:msg_1`."""
+    return Key(findings(tenant_id), f"SOURCE#{source_id}")
+
+
+def finding_key(tenant_id: str) -> Key:
+    """The key of the fingerprints, in an envelope. Example: `TENANT#ten_1#FINDINGS` / `KEY`."""
+    return Key(findings(tenant_id), "KEY")
+
+
+def provider_keys(tenant_id: str) -> str:
+    """Partition of the tenant's own keys for model providers. Example: `TENANT#ten_1#PROVIDERKEYS`."""
+    return f"TENANT#{tenant_id}#PROVIDERKEYS"
+
+
+def provider_key(tenant_id: str, provider: str) -> Key:
+    """Example: `TENANT#ten_1#PROVIDERKEYS` / `openai`."""
+    return Key(provider_keys(tenant_id), provider)
+
+
 def head_history(tenant_id: str, repository_id: str) -> str:
     """Partition of the commits that a repository stood at, by time. Example: `TENANT#ten_1#HEADS#rep_1`."""
     return f"TENANT#{tenant_id}#HEADS#{repository_id}"
@@ -335,6 +415,26 @@ def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
     return Key(f"TENANT#{tenant_id}#VECTOR#{model_slug}#{text_sha256}", ITEM)
 
 
+def erasure(erasure_id: str) -> Key:
+    """The receipt of an erasure, which outlives the tenant. Example: `ERASURE#ers_1` / `ITEM`."""
+    return Key(f"ERASURE#{erasure_id}", ITEM)
+
+
+def persons_erasures(person_id: str) -> str:
+    """Children partition of the erasures that a person asked for. Example: `PERSON#usr_1#ERASURES`."""
+    return f"PERSON#{person_id}#ERASURES"
+
+
+def due_erasures() -> str:
+    """Partition of the `due` index; sorted by the ISO time of the next step. Example: `DUE#ERASURE`."""
+    return "DUE#ERASURE"
+
+
+def tenant_prefix(tenant_id: str) -> str:
+    """Under it lies every object of a tenant. Example: `tenants/ten_1/`."""
+    return f"tenants/{tenant_id}/"
+
+
 def due_repositories() -> str:
     """Partition of the `due` index; sorted by the ISO time of the next check. Example: `DUE#REPOSITORY`."""
     return "DUE#REPOSITORY"
@@ -348,6 +448,11 @@ def due_indexes() -> str:
 def due_outbox() -> str:
     """Partition of the `due` index; sorted by the ISO time of writing. Example: `DUE#OUTBOX`."""
     return "DUE#OUTBOX"
+
+
+def due_audit() -> str:
+    """Partition of the `due` index; sorted by when an open audit entry is given up. Example: `DUE#AUDIT`."""
+    return "DUE#AUDIT"
 
 
 def index_prefix(tenant_id: str, index_id: str) -> str:

@@ -12,6 +12,7 @@ from almanac.index.segments import Model, Row, Segment
 from almanac.index.shards import shard_of
 from almanac.index.sources import Source, SourceBatch
 from almanac.text.chunking import chunk_source
+from almanac.text.secrets import clean_source
 
 LONGEST = 200
 """So many of the newest are searched; embedding is far behind when there are more."""
@@ -39,12 +40,12 @@ def searchable(entries: Iterable[Awaited]) -> list[Awaited]:
 def tail_parts(
     entries: Iterable[Awaited], batches: Mapping[str, Sequence[Source]], model: Model, shards: int
 ) -> list[tuple[Part, int]]:
-    """Make parts without vectors of what the batches of the entries hold, each with its shard."""
+    """Make parts without vectors of what the batches of the entries hold but for secrets, each with its shard."""
     found: dict[int, list[Source]] = {}
     for entry in entries:
         source = _source_of(entry, batches.get(entry.batch_key, ()))
         if source is not None:
-            found.setdefault(shard_of(source.source_id, shards), []).append(source)
+            found.setdefault(shard_of(source.source_id, shards), []).append(clean_source(source).source)
     return [(_part(sources, model), shard) for shard, sources in sorted(found.items())]
 
 
