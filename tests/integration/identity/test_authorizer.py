@@ -59,7 +59,7 @@ def test_a_well_formed_key_that_was_never_issued_is_refused(stack: Stack) -> Non
 def test_garbage_is_refused_before_anything_is_read(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("identity.authorizer"), "_dynamodb", None)
+    monkeypatch.setattr(importlib.import_module("identity.authorizer")._callers, "_client", None)
     assert authorize(header) == {"isAuthorized": False}
 
 

@@ -33,6 +33,10 @@ def refusal(token: str, *more: dict[str, Any], **configured: Any) -> str:
     return refused.value.reason
 
 
+def made(claims: dict[str, Any]) -> str:
+    return MAKER.token(**claims)
+
+
 def unsigned(header: dict[str, Any], signature: bytes = b"", **claims: Any) -> str:
     return f"{signing_input(header, **claims)}.{encode(signature)}"
 
@@ -374,15 +378,15 @@ def test_a_token_of_a_client_that_is_not_ours_is_refused_where_clients_are_named
 
 def test_an_id_token_is_no_access_token() -> None:
     pool = verifier(required={"token_use": "access"}, claims=ClaimNames(audience="client_id"))
-    access = {"aud": None, "client_id": "almanac", "token_use": "access"}
-    assert pool.verify(MAKER.token(**access), NOW).subject == "subject-1"
+    access: dict[str, Any] = {"aud": None, "client_id": "almanac", "token_use": "access"}
+    assert pool.verify(made(access), NOW).subject == "subject-1"
     for changed in ({"token_use": "id"}, {"token_use": None}, {"token_use": ["access"]}, {"token_use": True}):
         with pytest.raises(TokenRefused, match="wrong_kind"):
-            pool.verify(MAKER.token(**{**access, **changed}), NOW)
+            pool.verify(made({**access, **changed}), NOW)
     with pytest.raises(TokenRefused, match="wrong_audience"):
         pool.verify(MAKER.token(token_use="id"), NOW)
     with pytest.raises(TokenRefused, match="wrong_audience"):
-        pool.verify(MAKER.token(**{**access, "client_id": "another client of the pool"}), NOW)
+        pool.verify(made({**access, "client_id": "another client of the pool"}), NOW)
 
 
 def test_a_required_value_is_compared_with_its_kind() -> None:
@@ -395,7 +399,7 @@ def test_a_required_value_is_compared_with_its_kind() -> None:
     "value", [None, "1800000900", 1800000900.5, 1e300, 10**400, -1, 1 << 60, True, [1800000900], {"exp": 1800000900}]
 )
 def test_a_time_is_a_whole_number_of_seconds(name: str, value: Any) -> None:
-    assert refusal(MAKER.token(**{name: value})) == "wrong_time"
+    assert refusal(made({name: value})) == "wrong_time"
 
 
 @pytest.mark.parametrize("value", ["1800000000", 1.5, -1, True, [1]])
@@ -405,8 +409,8 @@ def test_a_not_before_that_is_no_time_is_refused(value: Any) -> None:
 
 def test_clocks_may_differ_by_thirty_seconds_and_no_more() -> None:
     now = int(NOW)
-    for good in ({"exp": now - 29}, {"iat": now + 30}, {"nbf": now + 30}, {"exp": now + 1}):
-        assert verifier().verify(MAKER.token(**good), NOW).subject == "subject-1"
+    for name, time in (("exp", now - 29), ("iat", now + 30), ("nbf", now + 30), ("exp", now + 1)):
+        assert verifier().verify(made({name: time}), NOW).subject == "subject-1"
     assert refusal(MAKER.token(exp=now - 30)) == "expired"
     assert refusal(MAKER.token(exp=0, iat=0)) == "expired"
     assert refusal(MAKER.token(iat=now + 31)) == "not_yet_valid"
