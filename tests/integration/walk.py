@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from almanac.access import Caller
+from almanac.access import Caller, Role
+from almanac.aws.table import dynamo
+from almanac.findings.model import Finding, Origin, Receipt
 from almanac.ids import new_id, new_ulid
+from almanac.index.sources import Kind
 from infra import openapi
 from tests.integration.harness import ADMIN, Answer, Stack
 
@@ -14,6 +17,8 @@ from tests.integration.harness import ADMIN, Answer, Stack
 IDS: dict[str, Callable[[], str]] = {
     "tenant_id": partial(new_id, "ten"),
     "key_id": partial(new_id, "key"),
+    "person_id": partial(new_id, "usr"),
+    "invitation_id": partial(new_id, "inv"),
     "project_id": partial(new_id, "prj"),
     "project": partial(new_id, "prj"),
     "repository_id": partial(new_id, "rep"),
@@ -25,6 +30,7 @@ IDS: dict[str, Callable[[], str]] = {
 # Which route makes one, where another one than the tenant itself.
 CREATORS = {
     "key_id": "POST /api/v1/api-keys",
+    "invitation_id": "POST /api/v1/invitations",
     "project_id": "POST /api/v1/projects",
     "repository_id": "POST /api/v1/projects/{project_id}/repositories",
     "checkpoint_id": "POST /api/v1/checkpoints",
@@ -32,6 +38,13 @@ CREATORS = {
     "conversation_id": "POST /api/v1/conversations",
     "index_id": "POST /api/v1/search/indexes",
 }
+# What no single call makes, and how it is made.
+MAKERS: dict[str, Callable[[Stack, str], str]] = {
+    "person_id": lambda stack, tenant: _member(stack, tenant),
+    "finding_id": lambda stack, tenant: _finding(stack, tenant),
+}
+# What no key may do: an owner calls.
+OWNERS_ONLY = {"POST /api/v1/tenants/me/transfer"}
 _ALIASES = {"project": "project_id"}
 
 Ids = Mapping[str, str]
@@ -76,6 +89,8 @@ class Route:
         self, stack: Stack, ids: Ids, tenant: str | None, *, scope: str = ADMIN, caller: Caller | None = None
     ) -> Answer:
         """Send the smallest complete request with these ids."""
+        if caller is None and tenant is not None and self.name in OWNERS_ONLY:
+            caller = stack.member(tenant, Role.OWNER)
         path, query, headers = self.path, {}, {}
         for parameter in self.operation.get("parameters", []):
             name, place = parameter["name"], parameter["in"]
@@ -133,6 +148,9 @@ def real(stack: Stack, tenant: str, wanted: list[str]) -> dict[str, str]:
 def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
     if name in ids:
         return
+    if name in MAKERS:
+        ids[name] = MAKERS[name](stack, tenant)
+        return
     creator = routes().get(CREATORS.get(name, ""))
     if creator is None:
         raise CannotFill(f"nothing is known to create a {name}: add it to {__name__}.CREATORS")
@@ -141,6 +159,25 @@ def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
     answer = creator.call(stack, ids, tenant)
     assert answer.status in {201, 202}, f"{creator.name}: {answer.status} {answer.text}"
     ids[name] = answer.json["id"]
+
+
+def _finding(stack: Stack, tenant: str) -> str:
+    """Write a finding as the embedding worker does, with a purge that somebody asked for."""
+    origin = Origin(kind=Kind.MESSAGE, project_id=new_id("prj"), container_id=new_id("chk"), message_id=new_id("msg"))
+    at = "2026-01-01T00:00:00.000Z"
+    found = Finding(
+        id=new_id("fnd"), kind="github_token", origin=origin, fingerprint="0", line=1, first_seen_at=at, last_seen_at=at
+    )
+    receipt = Receipt(finding_id=found.id, requested_by="usr_1", requested_at=at)
+    for item in (found.to_item(tenant), receipt.to_item(tenant)):
+        stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(item))
+    return found.id
+
+
+def _member(stack: Stack, tenant: str) -> str:
+    caller = stack.member(tenant, Role.MEMBER)
+    assert caller.person is not None
+    return caller.person.id
 
 
 def _is_id(route: Route, name: str) -> bool:

@@ -50,8 +50,10 @@ async def leave(repository: MemberRepository, principal: Principal) -> None:
 
 
 async def transfer(repository: MemberRepository, principal: Principal, person_id: str) -> Member:
-    """Make a member an owner and the caller an admin; raises as `change_role` does, or `SelfTransfer`."""
+    """Make a member an owner and the caller an admin; raises as `change_role`, `PersonRequired`, `SelfTransfer`."""
     heir = await repository.get(person_id, field="body.person_id")
+    if not principal.is_person:
+        raise PersonRequired("An API key owns no tenant: sign in.")
     if person_id == principal.actor_id:
         raise SelfTransfer("You own the tenant already: name another member.", field="body.person_id")
     owner = await repository.get(principal.actor_id)
