@@ -3,16 +3,21 @@
 import asyncio
 import time
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from almanac.aws import keys, outbox
 from almanac.errors import RetryableError, TerminalError
 from almanac.events import BatchOrigin, IndexSources, SourcesFailed
 from almanac.findings.store import Scanned
 from almanac.index.sources import SourceBatch
-from almanac.observability import emit, log
+from almanac.limits import quotas
+from almanac.observability import emit, log, log_failure
 from almanac.text import secrets
 from almanac.worker.batch import Deadline
 from search import wiring
+
+if TYPE_CHECKING:
+    from almanac.index.ingest import Indexed
 
 _RESERVE_SECONDS = 20
 """Left for the last step of embedding, the segment and the transaction. The vectors so far are in the cache."""
@@ -49,6 +54,7 @@ async def index(message: IndexSources, deadline: Deadline) -> None:
         log("info", "batch continues in the next message", key=message.batch_key)
         await wiring.table().write(outbox.message(message))
         return
+    await _count(message.tenant_id, indexed)
     milliseconds = (time.perf_counter() - began) * 1000
     log("info", "batch indexed", chunks=indexed.chunks, embedded=indexed.embedded, milliseconds=round(milliseconds, 1))
     emit(
@@ -82,6 +88,16 @@ async def give_up(message: IndexSources, code: str, cause: str) -> None:
         cause=cause,
     )
     await wiring.table().write(outbox.message(failed))
+
+
+async def _count(tenant_id: str, indexed: "Indexed") -> None:
+    """Add what is new to the tenant's use. Should this be lost, the next recount finds it: the batch is indexed."""
+    if not indexed.size:
+        return
+    try:
+        await wiring.table().write(quotas.added(tenant_id, chunks=indexed.added, storage_bytes=indexed.size))
+    except Exception as error:  # noqa: BLE001 - see above
+        log_failure("use was not counted", error, chunks=indexed.added)
 
 
 def _load() -> ModuleType:

@@ -15,6 +15,7 @@ from almanac.settings import (
     EmbeddingSettings,
     EncryptionSettings,
     QualitySettings,
+    QuotaSettings,
     ShardSettings,
     TableSettings,
 )
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
     from almanac.index.reader import Reader
     from almanac.index.remote import LambdaInvoker
     from almanac.index.segments import Model
+    from almanac.limits.spending import Ledger
     from search.quality.recall import Recall
     from search.service import Searcher
+
+
+_FREE = ("local:", "test:")
+"""Models that no provider is asked for."""
 
 
 class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings, ShardSettings):
@@ -77,6 +83,16 @@ def default_directory() -> "Directory":
     return Directory.default(slug_of(settings().embedding_model), settings().embedding_model)
 
 
+@cache
+def ledger() -> "Ledger":
+    """Return what counts the calls to models of providers."""
+    from almanac.limits.quotas import Quotas, Usage
+    from almanac.limits.spending import Ledger, prices
+
+    limits = QuotaSettings.load()
+    return Ledger(Usage(table(), Quotas.configured(limits)), prices(limits.model_prices))
+
+
 def embedder() -> "Embedder":
     """Return the configured model; its files are loaded with the first text."""
     return embedder_for(settings().embedding_model)
@@ -86,14 +102,16 @@ def embedder() -> "Embedder":
 def embedder_for(model: str) -> "Embedder":
     """Return a model by its configured name; an index keeps the name of its own."""
     from almanac.embeddings.factory import from_name
+    from almanac.limits.spending import MeteredEmbedder
 
-    return from_name(
+    found = from_name(
         model,
         model_dir=settings().model_dir,
         openai_base_url=settings().openai_base_url,
         openai_api_key=settings().openai_api_key,
         clients=runtime.clients(),
     )
+    return found if model.startswith(_FREE) else MeteredEmbedder(found, ledger())
 
 
 @cache

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 @cache
 def language_model() -> LanguageModel | None:
     """Return the configured language model; None where answers are extractive."""
+    from almanac.limits.spending import MeteredModel
     from almanac.llm.factory import from_name
 
-    return from_name(
+    model = from_name(
         LanguageModelSettings.load().language_model,
         openai_base_url=wiring.settings().openai_base_url,
         openai_api_key=wiring.settings().openai_api_key,
         clients=runtime.clients(),
     )
+    return MeteredModel(model, wiring.ledger()) if model is not None else None
 
 
 @cache

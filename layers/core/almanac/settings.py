@@ -53,6 +53,18 @@ class RateSettings(Settings):
     email_burst: int = Field(default=0, ge=0)
 
 
+class QuotaSettings(Settings):
+    """What a tenant may have at most; 0 is no limit. `model_prices` is read by `almanac.limits.spending.prices`."""
+
+    stage: str = ""
+    max_projects: int = Field(default=0, ge=0)
+    max_repositories: int = Field(default=0, ge=0)
+    max_chunks: int = Field(default=0, ge=0)
+    max_storage_bytes: int = Field(default=0, ge=0)
+    max_model_usd: float = Field(default=0, ge=0)
+    model_prices: str = "{}"
+
+
 class TableSettings(Settings):
     table: str
 

@@ -5,7 +5,9 @@ A code is a vector scaled by its own largest component to -127..127, which is al
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -52,6 +54,27 @@ class Embedder(Protocol):
 
     async def embed_query(self, text: str) -> "QueryCode":
         """Return the code of a query, [dimensions]: int8, or int16 from `quantize_finely`."""
+
+
+_counts: ContextVar[list[int] | None] = ContextVar("counts", default=None)
+
+
+def count(tokens: int) -> None:
+    """Tell how many tokens a provider counted in a call, if somebody wants to know."""
+    counts = _counts.get()
+    if counts is not None:
+        counts.append(tokens)
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Collect what `count` is told inside the block, in the tasks that it begins too."""
+    counts: list[int] = []
+    token = _counts.set(counts)
+    try:
+        yield counts
+    finally:
+        _counts.reset(token)
 
 
 def slug_of(model: str) -> str:

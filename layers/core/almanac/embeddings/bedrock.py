@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from almanac.aws.clients import Clients, error_code
-from almanac.embeddings.base import fingerprint_of, quantize, refuse_network, slug_of, without_surrogates
+from almanac.embeddings.base import count, fingerprint_of, quantize, refuse_network, slug_of, without_surrogates
 from almanac.errors import RetryableError, TerminalError
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class BedrockEmbedder:
                 modelId=self._name, body=json.dumps(request), contentType="application/json", accept="application/json"
             )
             body: dict[str, Any] = json.loads(await answer["body"].read())
+            count(_tokens(body, answer))
         except Exception as error:
             code = error_code(error)
             if code in _RETRYABLE:
@@ -107,3 +108,10 @@ class BedrockEmbedder:
                 raise TerminalError("embedding_refused", f"Bedrock refused {self.model}: {code}") from error
             raise
         return body
+
+
+def _tokens(body: dict[str, Any], answer: dict[str, Any]) -> int:
+    """Return the tokens of a call: Titan counts them in its answer, others have them counted in a header."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    counted = body.get("inputTextTokenCount") or headers.get("x-amzn-bedrock-input-token-count") or 0
+    return int(counted) if str(counted).isdigit() else 0

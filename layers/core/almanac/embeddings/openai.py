@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from almanac.embeddings.base import fingerprint_of, quantize, refuse_network, slug_of, without_surrogates
+from almanac.embeddings.base import count, fingerprint_of, quantize, refuse_network, slug_of, without_surrogates
 from almanac.errors import RetryableError, TerminalError
 
 if TYPE_CHECKING:
@@ -72,9 +72,11 @@ class OpenAIEmbedder:
             body["dimensions"] = self.dimensions
         answer = await self._post(body)
         try:
-            rows = sorted(answer.json()["data"], key=lambda row: row["index"])
+            document = answer.json()
+            count(int((document.get("usage") or {}).get("prompt_tokens") or 0))
+            rows = sorted(document["data"], key=lambda row: row["index"])
             codes = quantize([row["embedding"] for row in rows], self.dimensions)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise TerminalError("embedding_answer_unusable", f"{self.model} gave no usable vectors: {error}") from error
         if len(codes) != len(texts):
             raise TerminalError("embedding_answer_unusable", f"{self.model} gave {len(codes)} vectors for {len(texts)}")

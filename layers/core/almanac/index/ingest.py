@@ -31,10 +31,15 @@ _COMPACTIONS_IN = 8
 
 @dataclass(frozen=True)
 class Indexed:
-    """How many chunks a batch had, and how many texts went through a model."""
+    """How many chunks a batch had, and how many texts went through a model.
+
+    `added` chunks are new in the index that serves, `size` bytes in all indexes: nothing for a batch done before.
+    """
 
     chunks: int
     embedded: int
+    added: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ class _Indexing:
         self._manifest = Manifest(stores.table, event.tenant_id)
         self._vectors: dict[str, Codes] = {}
         self._embedded = 0
+        self._added = 0
 
     async def run(self) -> Indexed:
         directory = self._state.directory
@@ -130,20 +136,23 @@ class _Indexing:
             if info.state is not IndexState.SERVING:
                 await self._add_beside(info)
         entries = await self._store(serving)
-        indexed = Indexed(len(self._chunked.rows), self._embedded)
+        chunks = len(self._chunked.rows)
         done = outbox.message(
             SourcesIndexed(
                 tenant_id=self._event.tenant_id,
                 correlation_id=self._event.correlation_id,
                 origin=self._event.origin,
-                chunks=indexed.chunks,
-                embedded=indexed.embedded,
+                chunks=chunks,
+                embedded=self._embedded,
             )
         )
         if not entries or not await self._append(entries, [done, *self._scheduled()]):
             # Said again: whoever has this batch sent once more may wait for an answer that was lost.
             await self._stores.table.write(done)
-        return indexed
+            chunks_added = 0
+        else:
+            chunks_added = chunks
+        return Indexed(chunks, self._embedded, chunks_added, self._added)
 
     async def _add_beside(self, info: IndexInfo) -> None:
         """Add the batch to an index that does not serve. Its provider may be gone for good: what is written now must
@@ -189,6 +198,7 @@ class _Indexing:
             # One of them was there, so all were: they came in one transaction.
             log("info", "segment was appended before", segment=entries[0].sha256)
             return False
+        self._added += sum(entry.size for entry in entries)
         return True
 
     def _known_directory(self) -> Write:
