@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from almanac.errors import RetryableError
 from almanac.events import CompactIndex, IndexWork, RepairPart, SweepIndex
+from almanac.limits import recount
 from almanac.observability import correlation_id, emit, log
 from almanac.worker.batch import Deadline
 from search import wiring
 
 if TYPE_CHECKING:
     from almanac.index.compaction import Workshop
+    from almanac.index.manifest import Manifest
 
 _RESERVE_SECONDS = 60
 """A compaction that begins with less goes on in the next message: merging a large shard takes minutes."""
@@ -51,16 +53,17 @@ async def compact(message: CompactIndex, deadline: Deadline) -> None:
     )
     emit({"Compaction": (milliseconds, "Milliseconds"), "CompactedSegments": (done.segments, "Count")}, worker="index")
     await _remove_unnamed(message.tenant_id)
+    await recount.index(wiring.table(), message.tenant_id, await _manifest(message.tenant_id).read())
 
 
 async def sweep(message: SweepIndex, deadline: Deadline) -> None:
     """Sweep a tenant's indexes, compact what chance passed over, and look again after what was lost."""
     from almanac.index import repair as repairs
     from almanac.index import upkeep
-    from almanac.index.manifest import Manifest
 
     await _remove_unnamed(message.tenant_id)
-    state = await Manifest(wiring.table(), message.tenant_id, wiring.default_directory()).read()
+    state = await _manifest(message.tenant_id).read()
+    await recount.index(wiring.table(), message.tenant_id, state)
     common = {"tenant_id": message.tenant_id, "correlation_id": correlation_id()}
     for lost in state.lost.values():
         await repair(repairs.request(message.tenant_id, lost.index_id, lost.sha256, lost.reason))
@@ -75,6 +78,12 @@ async def repair(message: RepairPart) -> None:
     from almanac.index import repair as repairs
 
     await repairs.repair(wiring.table(), wiring.blobs(), message)
+
+
+def _manifest(tenant_id: str) -> "Manifest":
+    from almanac.index.manifest import Manifest
+
+    return Manifest(wiring.table(), tenant_id, wiring.default_directory())
 
 
 async def _remove_unnamed(tenant_id: str) -> None:
