@@ -12,6 +12,34 @@ class ProjectNotFound(NotFound):
         super().__init__("There is no project with this id.", field=field)
 
 
+class MemberNotFound(NotFound):
+    """The project is not private, or has no such member."""
+
+    code = "project_member_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("The project has no member with this id.")
+
+
+class ActorNotFound(NotFound):
+    """There is no such person, service account or API key in the tenant."""
+
+    code = "actor_not_found"
+
+    def __init__(self) -> None:
+        detail = "Nobody in the tenant has this id: give a member's (`usr_`), a service account's (`svc_`) or a key's."
+        super().__init__(detail, field="path.actor_id")
+
+
+class ProjectNotPrivate(Conflict):
+    """Everybody in the tenant sees the project, so nobody can be let in."""
+
+    code = "project_not_private"
+
+    def __init__(self) -> None:
+        super().__init__("Everybody in the tenant sees this project: make it private first.")
+
+
 class RepositoryNotFound(NotFound):
     """There is no such repository in this project, or it was deleted."""
 

@@ -22,14 +22,14 @@ _LISTING = "projects"
     "/projects",
     status_code=201,
     response_model=Project,
-    responses=problem_responses(Unprocessable, IdempotencyKeyReused, Busy),
+    responses=problem_responses(ProjectNotFound, Unprocessable, IdempotencyKeyReused, Busy),
 )
 async def create_project(
     principal: Editor, body: ProjectCreate, response: Response, idempotency_key: IdempotencyKey = None
 ) -> Project:
     """Create a project."""
     created = await wiring.projects(principal).create(
-        body.name, body.description, idempotency_key, body.model_dump_json()
+        body.name, body.description, body.visibility, idempotency_key, body.model_dump_json()
     )
     response.headers["location"] = f"{API_PREFIX}/projects/{created.id}"
     return Project.of(created)
@@ -55,10 +55,10 @@ async def get_project(principal: Reader, project_id: str) -> Project:
 @router.patch(
     "/projects/{project_id}",
     response_model=Project,
-    responses=problem_responses(ProjectNotFound, VersionConflict, Unprocessable),
+    responses=problem_responses(ProjectNotFound, VersionConflict, Unprocessable, Busy),
 )
 async def update_project(principal: Editor, project_id: str, body: ProjectUpdate) -> Project:
-    """Change a project's name or description."""
+    """Change a project's name or description, or who sees it."""
     return Project.of(await wiring.projects(principal).update(project_id, body.version, body.changes()))
 
 

@@ -35,6 +35,7 @@ Metadata = Annotated[
 ]
 
 ProjectId = Annotated[str, Field(pattern=id_pattern("prj"), examples=["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
+ActorId = Annotated[str, Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 RepositoryId = Annotated[str, Field(examples=["rep_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 CheckpointId = Annotated[str, Field(pattern=id_pattern("chk"), examples=["chk_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 MessageId = Annotated[str, Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])]

@@ -4,8 +4,14 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from almanac.visible import Visibility
 from projects import model
 from projects.schemas.common import Description, Moment, Name, NextCursor, ProjectId, Request, Update, Version, optional
+
+_WHO_SEES = (
+    "`tenant`: everybody in the tenant sees the project. `private`: its members do, and who may see every project; "
+    "to all others it does not exist, also in search."
+)
 
 
 class ProjectCreate(Request):
@@ -13,6 +19,7 @@ class ProjectCreate(Request):
 
     name: Name = Field(examples=["Payments"])
     description: Description = Field(default="", examples=["Everything around taking money"])
+    visibility: Visibility = Field(default=Visibility.TENANT, description=_WHO_SEES, examples=["tenant"])
 
 
 class ProjectUpdate(Update):
@@ -20,6 +27,10 @@ class ProjectUpdate(Update):
 
     name: Name = optional(examples=["Payments"])
     description: Description = optional(examples=["Everything around taking money"])
+    visibility: Visibility = optional(
+        description=f"{_WHO_SEES} Who makes it private is its first member; when it ceases to be, it has no members.",
+        examples=["tenant"],
+    )
 
 
 class Project(BaseModel):
@@ -28,6 +39,7 @@ class Project(BaseModel):
     id: ProjectId
     name: str = Field(examples=["Payments"])
     description: str = Field(examples=["Everything around taking money"])
+    visibility: Visibility = Field(description=_WHO_SEES, examples=["tenant"])
     version: Version
     created_at: Moment
     updated_at: Moment

@@ -9,6 +9,7 @@ from almanac.aws.blobs import Blobs
 from almanac.events import DeleteCheckpoint, DeleteProject, DeleteRepository
 from almanac.index.history import HeadHistory
 from almanac.observability import log
+from almanac.visible import Sight
 from almanac.worker.batch import Deadline
 from projects.dependencies import Dependencies
 from projects.stores.cascades import CascadeStore
@@ -28,7 +29,7 @@ class OutOfTime(Exception):
 async def delete_project(dependencies: Dependencies, event: DeleteProject, deadline: Deadline) -> None:
     """Begin the delete of everything in a project, then remove the project itself."""
     store = CascadeStore(dependencies.table, event.tenant_id)
-    checkpoints = CheckpointStore(dependencies, event.tenant_id)
+    checkpoints = CheckpointStore(dependencies, event.tenant_id, Sight(dependencies.table, None))
     repositories = RepositoryStore(dependencies, event.tenant_id)
     common = {"tenant_id": event.tenant_id, "correlation_id": event.correlation_id}
     try:
@@ -44,6 +45,7 @@ async def delete_project(dependencies: Dependencies, event: DeleteProject, deadl
     except OutOfTime:
         await store.send(event)
         return
+    await store.forget_members(event.project_id)
     await store.remove_deleting(keys.project(event.tenant_id, event.project_id))
     log("info", "project deleted", project_id=event.project_id)
 

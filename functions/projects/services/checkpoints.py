@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from almanac.access import Principal
 from almanac.clock import now
 from almanac.events import DeleteCheckpoint
 from almanac.ids import new_id
 from almanac.observability import correlation_id
+from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.dependencies import Dependencies
 from projects.model import Checkpoint
@@ -17,11 +19,13 @@ from projects.stores.projects import ProjectStore
 
 
 class CheckpointService:
-    def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
+    def __init__(self, dependencies: Dependencies, principal: Principal) -> None:
+        sight = Sight(dependencies.table, principal)
         self._table = dependencies.table
-        self._tenant_id = tenant_id
-        self._store = CheckpointStore(dependencies, tenant_id)
-        self._projects = ProjectStore(dependencies, tenant_id)
+        self._tenant_id = principal.tenant_id
+        self._actor_id = principal.actor_id
+        self._store = CheckpointStore(dependencies, principal.tenant_id, sight)
+        self._projects = ProjectStore(dependencies, principal.tenant_id, sight)
 
     async def get(self, checkpoint_id: str) -> Checkpoint:
         return await self._store.get(checkpoint_id)
@@ -51,14 +55,18 @@ class CheckpointService:
             created_at=time,
             updated_at=time,
         )
-        idempotent = Idempotent(self._table, self._tenant_id, "checkpoints", idempotency_key, request)
+        idempotent = Idempotent(self._table, self._tenant_id, self._actor_id, "checkpoints", idempotency_key, request)
 
         async def create() -> Answer:
+            await self._projects.get(project_id, field="body.project_id")
             answer = checkpoint.model_dump()
             await self._store.create(checkpoint, idempotent.record(answer))
             return answer
 
-        return Checkpoint.model_validate(await once(idempotent, create))
+        async def still(_: Answer) -> None:
+            await self._projects.check_shown(project_id, field="body.project_id")
+
+        return Checkpoint.model_validate(await once(idempotent, create, still))
 
     async def update(self, checkpoint_id: str, version: int, changes: Mapping[str, Any]) -> Checkpoint:
         """Change a checkpoint that is still at `version`; raises `CheckpointNotFound` or `VersionConflict`."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import StoreUnavailable, error_code
 from almanac.clock import now
@@ -15,6 +16,8 @@ from almanac.events import DeleteMessage, IndexSources
 from almanac.ids import new_id, new_ulid
 from almanac.index.sources import SourceBatch
 from almanac.observability import correlation_id, log_failure
+from almanac.text.secrets import preview
+from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.batches import indexing, put_batch
 from projects.dependencies import Dependencies
@@ -52,12 +55,14 @@ class Accepted:
 
 
 class MessageService:
-    def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
+    def __init__(self, dependencies: Dependencies, principal: Principal) -> None:
+        sight = Sight(dependencies.table, principal)
         self._table = dependencies.table
         self._blobs = dependencies.blobs
-        self._tenant_id = tenant_id
-        self._store = MessageStore(dependencies, tenant_id)
-        self._checkpoints = CheckpointStore(dependencies, tenant_id)
+        self._tenant_id = principal.tenant_id
+        self._actor_id = principal.actor_id
+        self._store = MessageStore(dependencies, principal.tenant_id, sight)
+        self._checkpoints = CheckpointStore(dependencies, principal.tenant_id, sight)
 
     async def get(self, message_id: str) -> tuple[Message, str]:
         """Return a message and its whole content; raises `MessageNotFound`."""
@@ -88,12 +93,12 @@ class MessageService:
 
         Raises `CheckpointNotFound` or `IdempotencyKeyReused`.
         """
-        idempotent = Idempotent(self._table, self._tenant_id, "messages", idempotency_key, request)
+        idempotent = Idempotent(self._table, self._tenant_id, self._actor_id, "messages", idempotency_key, request)
 
         async def create() -> Answer:
             checkpoint = await self._checkpoints.get(checkpoint_id, field="body.checkpoint_id")
             time = now()
-            message = self._with_content(
+            message = await self._with_content(
                 Message(
                     id=new_id("msg"),
                     project_id=checkpoint.project_id,
@@ -117,8 +122,11 @@ class MessageService:
                 await self._store.create(message, self._indexing(message), idempotent.record(answer))
             return answer
 
+        async def still(_: Answer) -> None:
+            await self._checkpoints.check_shown(checkpoint_id, field="body.checkpoint_id")
+
         try:
-            answer = await once(idempotent, create)
+            answer = await once(idempotent, create, still)
         except DuplicateContent as duplicate:
             return Accepted(duplicate.extra["message_id"], "duplicate")
         return Accepted(answer["id"], answer["status"])
@@ -135,7 +143,7 @@ class MessageService:
             content = changes.get("content", old_content)
             attributes = {name: value for name, value in changes.items() if name != "content"}
             edited = {**attributes, "version": version + 1, "updated_at": now(), "indexed": Indexed()}
-            new = self._with_content(old.model_copy(update=edited), content)
+            new = await self._with_content(old.model_copy(update=edited), content)
             try:
                 async with self._written(new, content):
                     await self._store.replace(old, new, [self._indexing(new), *self._removal(old)])
@@ -152,12 +160,13 @@ class MessageService:
                 return await self._store.delete(message, self._removal(message))
         raise Busy
 
-    def _with_content(self, message: Message, content: str) -> Message:
+    async def _with_content(self, message: Message, content: str) -> Message:
         body = content.encode()
+        shown = await asyncio.to_thread(preview, content, PREVIEW_CHARACTERS)
         return message.model_copy(
             update={
                 "content": content if len(body) <= INLINE_BYTES else None,
-                "preview": content[:PREVIEW_CHARACTERS],
+                "preview": shown,
                 "content_sha256": hashlib.sha256(body).hexdigest(),
                 "content_bytes": len(body),
                 "batch_key": keys.message_object(self._tenant_id, message.id, message.version, new_ulid()),

@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any, TypedDict
 from urllib.parse import unquote, urlsplit
 
+from almanac.access import Principal
 from almanac.clock import iso, now
 from almanac.events import DeleteRepository, SyncRepository
 from almanac.ids import new_id
 from almanac.observability import correlation_id
+from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.dependencies import ApiDependencies
 from projects.errors import InvalidSelection, VersionConflict
@@ -53,13 +55,15 @@ class Rotated:
 
 
 class RepositoryService:
-    def __init__(self, dependencies: ApiDependencies, tenant_id: str) -> None:
+    def __init__(self, dependencies: ApiDependencies, principal: Principal) -> None:
+        tenant_id = principal.tenant_id
+        self._actor_id = principal.actor_id
         self._table = dependencies.table
         self._secrets = dependencies.secrets
         self._allow_private_hosts = dependencies.allow_private_hosts
         self._tenant_id = tenant_id
         self._store = RepositoryStore(dependencies, tenant_id)
-        self._projects = ProjectStore(dependencies, tenant_id)
+        self._projects = ProjectStore(dependencies, tenant_id, Sight(dependencies.table, principal))
 
     async def get(self, project_id: str, repository_id: str) -> tuple[RepositoryRecord, SyncRun | None]:
         """Return a repository and the run that is going on; raises `ProjectNotFound` or `RepositoryNotFound`."""
@@ -90,7 +94,7 @@ class RepositoryService:
         _check_selection(branch, branch_pattern)
         url = check_url(url, allow_private=self._allow_private_hosts, field="body.url")
         scope = f"repositories-{project_id}"
-        idempotent = Idempotent(self._table, self._tenant_id, scope, idempotency_key, request)
+        idempotent = Idempotent(self._table, self._tenant_id, self._actor_id, scope, idempotency_key, request)
         secret = _new_secret()
         shown: list[str] = []
 
@@ -116,7 +120,10 @@ class RepositoryService:
             shown.append(secret)
             return answer
 
-        repository = RepositoryRecord.model_validate(await once(idempotent, create))
+        async def still(_: Answer) -> None:
+            await self._projects.check_shown(project_id)
+
+        repository = RepositoryRecord.model_validate(await once(idempotent, create, still))
         return Connected(repository, shown[0] if shown else None)
 
     async def update(

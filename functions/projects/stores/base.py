@@ -1,6 +1,6 @@
 """What the stores of one tenant share: named parts of a transaction, edits by version, listings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -63,34 +63,45 @@ class Store:
 
     async def _edit(self, key: Key, version: int, changes: Mapping[str, Any], missing: AppError) -> Item:
         """Change attributes of an active item that is still at `version`; raises `missing` or `VersionConflict`."""
-        write = Update(
-            key,
-            set={**_given(changes), "version": version + 1},
-            remove=[name for name, value in changes.items() if value is None],
-            condition=f"{ACTIVE} AND #version = :version",
-            values={**DELETING, ":version": version},
-        )
         try:
-            item = await self._table.write(write)
+            item = await self._table.write(edit(key, version, changes))
         except ConditionFailed as failed:
             if failed.item is None or not is_active(failed.item):
                 raise missing from None
             raise VersionConflict(failed.item["version"]) from None
         return item or {}
 
-    async def _list(self, partition: str, kind: type[Kind], limit: int, after: Item | None) -> Listing[Kind]:
-        """Return a page of a listing; the item behind it tells whether there is more."""
+    async def _list(
+        self,
+        partition: str,
+        kind: type[Kind],
+        limit: int,
+        after: Item | None,
+        shown: Callable[[Item], bool] = lambda _: True,
+    ) -> Listing[Kind]:
+        """Return a page of what is `shown` of a listing; the item behind it tells whether there is more."""
         found: list[Item] = []
         while len(found) <= limit:
             page = await self._table.query(
                 partition, index=keys.CHILDREN_INDEX, after=after, limit=limit + 1 - len(found)
             )
-            found += [item for item in page.items if is_active(item)]
+            found += [item for item in page.items if is_active(item) and shown(item)]
             after = page.last_key
             if after is None:
                 break
         records = [kind.from_item(item) for item in found[:limit]]
         return Listing(records, records[-1].id if len(found) > limit else None)
+
+
+def edit(key: Key, version: int, changes: Mapping[str, Any]) -> Update:
+    """Return the change of an active item that is still at `version`; None removes an attribute."""
+    return Update(
+        key,
+        set={**_given(changes), "version": version + 1},
+        remove=[name for name, value in changes.items() if value is None],
+        condition=f"{ACTIVE} AND #version = :version",
+        values={**DELETING, ":version": version},
+    )
 
 
 def listing_start(key: Key, partition: str, last_id: str) -> Item:

@@ -7,6 +7,8 @@ from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Delete, Put, Update
 from almanac.events import DeleteCheckpoint
 from almanac.ids import is_id
+from almanac.visible import Sight
+from projects.dependencies import Dependencies
 from projects.errors import CheckpointNotFound, ProjectNotFound
 from projects.model import Checkpoint, State
 from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Parts, Refused, Store, is_active, listing_start
@@ -14,15 +16,28 @@ from projects.stores.projects import still_active
 
 
 class CheckpointStore(Store):
+    """A checkpoint of a project that its reader does not see is not found."""
+
+    def __init__(self, dependencies: Dependencies, tenant_id: str, sight: Sight) -> None:
+        super().__init__(dependencies, tenant_id)
+        self._sight = sight
+
     async def get(self, checkpoint_id: str, *, field: str | None = None) -> Checkpoint:
         """Return a checkpoint of an active project; raises `CheckpointNotFound`, which names `field`."""
         key = keys.checkpoint(self._tenant_id, checkpoint_id)
         item = await self._table.get(key) if is_id(checkpoint_id, "chk") else None
         if item is not None and is_active(item):
             checkpoint = Checkpoint.from_item(item)
-            if is_active(await self._table.get(keys.project(self._tenant_id, checkpoint.project_id))):
+            project = await self._table.get(keys.project(self._tenant_id, checkpoint.project_id))
+            if project is not None and is_active(project) and await self._sight.shows(project):
                 return checkpoint
         raise CheckpointNotFound(field=field)
+
+    async def check_shown(self, checkpoint_id: str, *, field: str | None = None) -> None:
+        """Refuse a checkpoint in a hidden project; of one that is gone nothing is said. Raises `CheckpointNotFound`."""
+        item = await self._table.get(keys.checkpoint(self._tenant_id, checkpoint_id))
+        if item is not None and item["project_id"] in await self._sight.hidden():
+            raise CheckpointNotFound(field=field)
 
     async def list(self, project_id: str, limit: int, after: str | None) -> Listing[Checkpoint]:
         partition = keys.checkpoints(self._tenant_id, project_id)

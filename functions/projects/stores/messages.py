@@ -11,7 +11,9 @@ from almanac.aws.table import Delete, Put
 from almanac.events import Event, IndexSources
 from almanac.ids import is_id
 from almanac.index.sources import SourceRef
+from almanac.visible import Sight
 from projects.batches import awaited
+from projects.dependencies import Dependencies
 from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
 from projects.model import Message
 from projects.stores.base import Listing, Refused, Store, is_active, listing_start
@@ -30,17 +32,23 @@ class MessageStore(Store):
     index awaits the version, so that search finds it by its words from the moment that it is acknowledged.
     """
 
+    def __init__(self, dependencies: Dependencies, tenant_id: str, sight: Sight) -> None:
+        super().__init__(dependencies, tenant_id)
+        self._sight = sight
+
     async def get(self, message_id: str) -> Message:
-        """Return a message whose checkpoint and project are active; raises `MessageNotFound`."""
+        """Return a message whose checkpoint and project are active and seen; raises `MessageNotFound`."""
         item = await self._table.get(keys.message(self._tenant_id, message_id)) if is_id(message_id, "msg") else None
         if item is None:
             raise MessageNotFound
         message = Message.from_item(item)
-        holders = await asyncio.gather(
+        checkpoint, project = await asyncio.gather(
             self._table.get(keys.checkpoint(self._tenant_id, message.checkpoint_id)),
             self._table.get(keys.project(self._tenant_id, message.project_id)),
         )
-        if not all(is_active(holder) for holder in holders):
+        if not is_active(checkpoint) or project is None or not is_active(project):
+            raise MessageNotFound
+        if not await self._sight.shows(project):
             raise MessageNotFound
         return message
 

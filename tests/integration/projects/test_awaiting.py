@@ -135,7 +135,7 @@ def test_a_message_deleted_while_its_failure_is_told_leaves_nothing_behind(
     work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = work.message(work.checkpoint())
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
 
     async def deleted_meanwhile(*arguments: Any, **named: Any) -> None:
         await service.delete(message)
@@ -167,7 +167,7 @@ def test_a_refused_message_is_not_awaited(work: Workspace) -> None:
 
 def test_two_updates_at_once_await_the_one_that_won(work: Workspace) -> None:
     message = work.message(work.checkpoint())
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
 
     async def together() -> None:
         calls = (service.update(message, 1, {"content": content}) for content in ("one", "two", "three"))

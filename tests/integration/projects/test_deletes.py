@@ -256,8 +256,8 @@ def test_a_worker_killed_at_any_step_leaves_nothing_behind(
 def test_what_is_created_while_its_project_is_deleted_does_not_survive(work: Workspace) -> None:
     for _ in range(4):
         project, dependencies = work.project(), wiring.dependencies()
-        projects = ProjectService(dependencies, work.tenant)
-        checkpoints = CheckpointService(dependencies, work.tenant)
+        projects = ProjectService(dependencies, work.principal)
+        checkpoints = CheckpointService(dependencies, work.principal)
 
         async def race(
             project: str = project,
@@ -278,12 +278,12 @@ def test_a_message_whose_checkpoint_is_deleted_while_it_is_created_does_not_surv
     work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = work.checkpoint()
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
     commit = Store._commit
 
     async def late(store: Store, parts: Any) -> None:
         if "message" in parts:
-            await CheckpointService(wiring.dependencies(), work.tenant).delete(checkpoint)
+            await CheckpointService(wiring.dependencies(), work.principal).delete(checkpoint)
         await commit(store, parts)
 
     monkeypatch.setattr(Store, "_commit", late)
@@ -301,7 +301,7 @@ def test_a_repository_connected_while_its_project_is_deleted_does_not_survive(
 
     async def late(store: Store, parts: Any) -> None:
         if "hook" in parts and "guard" in parts and "project" in parts:
-            await ProjectService(wiring.dependencies(), work.tenant).delete(project)
+            await ProjectService(wiring.dependencies(), work.principal).delete(project)
         await commit(store, parts)
 
     monkeypatch.setattr(Store, "_commit", late)

@@ -68,7 +68,7 @@ def test_a_repeat_with_the_same_key_answers_as_the_first_call_did(work: Workspac
 
 def test_twins_at_once_create_one_message(work: Workspace) -> None:
     checkpoint = work.checkpoint()
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
 
     async def together(keys: list[str | None]) -> list[Any]:
         calls = (service.create(checkpoint, "twins", None, {}, None, key, "request") for key in keys)
@@ -82,7 +82,7 @@ def test_twins_at_once_create_one_message(work: Workspace) -> None:
 
 def test_twins_with_one_key_answer_the_same(work: Workspace) -> None:
     checkpoint = work.checkpoint()
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
 
     async def together() -> list[Any]:
         calls = (service.create(checkpoint, "twins", None, {}, None, "key", "request") for _ in range(3))
@@ -182,7 +182,7 @@ def test_an_update_of_an_old_version_changes_nothing(work: Workspace) -> None:
 
 def test_two_updates_of_one_version_at_once_leave_the_content_of_one(work: Workspace) -> None:
     message = work.message(work.checkpoint())
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
     contents = [LARGE + name for name in "abc"]
 
     async def together() -> list[Any]:

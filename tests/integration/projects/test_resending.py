@@ -83,7 +83,7 @@ def test_a_message_that_changes_while_it_is_sent_leaves_nothing_of_its_old_versi
 ) -> None:
     message = work.message(work.checkpoint())
     work.settle()
-    service = MessageService(wiring.dependencies(), work.tenant)
+    service = MessageService(wiring.dependencies(), work.principal)
     changed: list[str] = []
 
     async def meanwhile(*arguments: Any, **named: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from almanac.access import GRANTABLE, Principal
 from almanac.aws import keys
 from almanac.aws.table import plain
 from tests.integration.harness import ADMIN, Answer, Stack
@@ -16,6 +17,11 @@ URL = "https://github.com/encode/starlette"
 class Workspace:
     stack: Stack
     tenant: str
+
+    @property
+    def principal(self) -> Principal:
+        """Return whom `call` calls as."""
+        return Principal(self.tenant, "key_test", GRANTABLE, key_id="key_test")
 
     def call(
         self,

@@ -35,10 +35,14 @@ class IdempotencyKeyReused(Unprocessable):
 
 @dataclass(frozen=True)
 class Idempotent:
-    """One use of a key: `scope` names the operation, `request` is a canonical form of what was asked."""
+    """One use of a key: `scope` names the operation, `request` is a canonical form of what was asked.
+
+    A key is its user's own: what `actor_id` did is not told to anybody else who happens upon the same key.
+    """
 
     table: Table
     tenant_id: str
+    actor_id: str
     scope: str
     key: str | None
     request: str
@@ -71,7 +75,7 @@ class Idempotent:
         ]
 
     def _key(self) -> keys.Key:
-        return keys.idempotency(self.tenant_id, self.scope, _sha256(self.key or ""))
+        return keys.idempotency(self.tenant_id, self.scope, _sha256(f"{self.actor_id}\0{self.key}"))
 
 
 def _sha256(text: str) -> str:
