@@ -1,13 +1,17 @@
-"""API entry: tenants and API keys."""
+"""API entry: people, tenants and API keys."""
 
 from almanac.web.app import create_app, include, lambda_handler
+from identity.accounts import routes as accounts
+from identity.erasure import routes as erasure
 from identity.keys import routes as keys
+from identity.people import me_routes as me
+from identity.people import sign_in_routes as sign_in
 from identity.tenants import invitation_routes as invitations
 from identity.tenants import member_routes as members
 from identity.tenants import routes as tenants
 from identity.usage import routes as usage
 
-app = create_app("Identity", "Tenants and their API keys.")
-for router in (tenants.router, members.router, invitations.router, keys.router, usage.router):
-    include(app, router)
+app = create_app("Identity", "People, tenants and their API keys.")
+for noun in (sign_in, me, tenants, members, invitations, keys, accounts, erasure, usage):
+    include(app, noun.router)
 handler = lambda_handler(app)

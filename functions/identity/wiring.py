@@ -4,7 +4,7 @@ from functools import cache
 
 from almanac import runtime
 from almanac.aws.table import Table
-from almanac.settings import MembershipSettings, TableSettings
+from almanac.settings import LogSettings, MembershipSettings, TableSettings
 from almanac.web.pagination import CursorSecrets
 from identity.tenants.mail import Post
 
@@ -27,3 +27,8 @@ def post() -> Post:
 @cache
 def tenants_per_person() -> int:
     return MembershipSettings.load().tenants_per_person
+
+
+@cache
+def log_retention_days() -> int:
+    return LogSettings.load().log_retention_days

@@ -5,7 +5,7 @@ A function's settings class is built from the mixins below; field `table` is the
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +33,13 @@ class Settings(BaseModel):
         except ValidationError as error:
             problems = ", ".join(f"ALMANAC_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
             raise SettingsError(f"cannot start: {problems}") from None
+
+
+class WallSettings(Settings):
+    """`data_role_arn` is the role under which a function touches tenants' data; empty: its own."""
+
+    stage: str = ""
+    data_role_arn: str = ""
 
 
 class RateSettings(Settings):
@@ -77,6 +84,24 @@ class EncryptionSettings(Settings):
     """`key_id` names the KMS key under which repository tokens and webhook secrets are kept."""
 
     key_id: str
+
+
+class PeopleSettings(EncryptionSettings):
+    """The user pool, its one app client and the issuer that its tokens name; and who may sign up.
+
+    `sign_up` is `invited`, `open` or `closed`; `sign_up_domains`, with commas, need no invitation.
+    """
+
+    user_pool_id: str
+    user_pool_client_id: str
+    user_pool_issuer: str
+    sign_up: Literal["invited", "open", "closed"] = "invited"
+    sign_up_domains: str = ""
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The domains, in lower case."""
+        return frozenset(domain.strip().lower() for domain in self.sign_up_domains.split(",") if domain.strip())
 
 
 class EmbeddingSettings(Settings):
@@ -138,6 +163,19 @@ class MembershipSettings(Settings):
 
     mail_from: str = ""
     tenants_per_person: int = 10
+
+
+class LogSettings(Settings):
+    """`log_retention_days` is how long logs are kept, as receipts of erasures say."""
+
+    log_retention_days: int = 30
+
+
+class EraserSettings(Settings):
+    """The eraser reads the table and removes objects."""
+
+    table: str
+    bucket: str
 
 
 class SyncQueueSettings(Settings):

@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, Any] = {
     "person_id": "usr_1",
     "erasure_id": "ers_1",
     "actor_id": "usr_1",
+    "service_account_id": "svc_1",
     "invitation_id": "inv_1",
     "inviting_tenant_id": "ten_1",
     "session_id": "01k9zq3v7m8x2c4b6n0d1f5g7h",

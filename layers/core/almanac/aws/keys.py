@@ -55,6 +55,16 @@ def api_keys(tenant_id: str) -> str:
     return f"TENANT#{tenant_id}#APIKEYS"
 
 
+def service_account(tenant_id: str, service_account_id: str) -> Key:
+    """Example: `TENANT#ten_1#SERVICEACCOUNT#svc_1` / `ITEM`."""
+    return Key(f"TENANT#{tenant_id}#SERVICEACCOUNT#{service_account_id}", ITEM)
+
+
+def service_accounts(tenant_id: str) -> str:
+    """Children partition. Example: `TENANT#ten_1#SERVICEACCOUNTS`."""
+    return f"TENANT#{tenant_id}#SERVICEACCOUNTS"
+
+
 def member(tenant_id: str, person_id: str) -> Key:
     """Example: `TENANT#ten_1#MEMBER#usr_1` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#MEMBER#{person_id}", ITEM)

@@ -220,6 +220,26 @@ class Table:
                 return
             after = page.last_key
 
+    async def find(self, name: str, after: Item | None = None) -> Page:
+        """Return the keys and entities of items anywhere in the table that name something in a key or as their tenant.
+
+        One page of a scan: it reads the whole table, whoever's, and is for what must be complete by construction. Of
+        the items only `pk`, `sk` and `entity` are returned.
+        """
+        arguments: dict[str, Any] = {
+            "TableName": self.name,
+            "Select": "SPECIFIC_ATTRIBUTES",
+            "ProjectionExpression": "pk, sk, entity",
+            "FilterExpression": "contains(pk, :name) OR contains(sk, :name) OR tenant_id = :name",
+            "ExpressionAttributeValues": dynamo({":name": name}),
+            "ConsistentRead": True,
+        }
+        arguments |= {"ExclusiveStartKey": dynamo(after)} if after else {}
+        client = await self._clients.get("dynamodb")
+        answer = await client.scan(**arguments)
+        last = answer.get("LastEvaluatedKey")
+        return Page([plain(item) for item in answer["Items"]], plain(last) if last else None)
+
     async def batch_get(self, keys: Sequence[Key], *, consistent: bool = False) -> list[Item]:
         """Return the items that exist, in no particular order."""
         client = await self._clients.get("dynamodb")

@@ -1,0 +1,1 @@
+"""Erasing a tenant, and a receipt of it."""
