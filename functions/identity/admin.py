@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from almanac import runtime
+from almanac import runtime, tenancy
 from almanac.access import GRANTABLE, spell
 from almanac.errors import AppError
 from almanac.observability import bind_correlation_id, log
@@ -64,7 +64,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
 async def _carry_out(command: CreateTenant | CreateKey) -> keys.NewKey:
     if isinstance(command, CreateTenant):
         return await tenants.create_with_key(wiring.table(), command.name, command.key_name)
-    return await keys.create(wiring.table(), command.tenant_id, command.name, frozenset(command.scopes))
+    with tenancy.working_for(command.tenant_id):
+        return await keys.create_for_operator(
+            wiring.table(), command.tenant_id, command.name, frozenset(command.scopes)
+        )
 
 
 def _explain(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ import time
 from functools import cache
 from typing import Any
 
-from almanac import runtime
+from almanac import runtime, tenancy
 from almanac.aws import keys, outbox
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Table, Update
@@ -51,7 +51,8 @@ async def queue_due(table: Table) -> int:
 
     async def one(found: Item) -> bool:
         async with slots:
-            return await _queue(table, found)
+            with tenancy.working_for(keys.tenant_of(found["pk"])):
+                return await _queue(table, found)
 
     queued = 0
     until = iso(time.time())
@@ -99,7 +100,7 @@ async def send_stale(table: Table) -> int:
     while sent < _MAX_MESSAGES:
         page = await table.query(keys.due_outbox(), index=keys.DUE_INDEX, until=until, limit=_PAGE)
         stale = [Key(item["pk"], item["sk"]) for item in page.items]
-        items = await table.batch_get(stale, consistent=True)
+        items = await _read(table, stale)
         try:
             sent += await outbox.deliver(items, table, runtime.clients(), settings().queue_url)
         except RetryableError as error:
@@ -108,3 +109,12 @@ async def send_stale(table: Table) -> int:
         if page.last_key is None or not items:
             break
     return sent
+
+
+async def _read(table: Table, stale: list[Key]) -> list[Item]:
+    """Read the items of several tenants, each under its own credentials."""
+    items: list[Item] = []
+    for tenant_id, members in outbox.by_tenant(stale):
+        with tenancy.working_for(tenant_id):
+            items += await table.batch_get(members, consistent=True)
+    return items

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from almanac.aws.clients import Clients
 from almanac.loop_watch import start_reporting
+from almanac.settings import WallSettings
 
 Result = TypeVar("Result")
 
@@ -14,7 +15,7 @@ Result = TypeVar("Result")
 @cache
 def clients() -> Clients:
     """Return the environment's AWS clients."""
-    return Clients()
+    return Clients(WallSettings.load().data_role_arn)
 
 
 @cache

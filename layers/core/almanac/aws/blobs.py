@@ -1,6 +1,10 @@
-"""The one S3 bucket: whole objects by key, and the versions that a versioned bucket keeps of them."""
+"""The one S3 bucket: whole objects by key, and the versions that a versioned bucket keeps of them.
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+S3 tells that an object is absent (404) to who may list the whole bucket, which no role may here; to others it says
+"forbidden" (403). What is forbidden is therefore looked for in a listing of its key, which the roles may.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +13,8 @@ from almanac.aws.clients import Clients, error_code
 
 TRANSIENT = {"lifetime": "transient"}
 _DELETE_LIMIT = 1000
+_ABSENT = {"NoSuchKey", "NoSuchVersion", "404"}
+_FORBIDDEN = {"AccessDenied", "403"}
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,22 @@ class Blobs:
         try:
             answer = await client.get_object(Bucket=self.bucket, Key=key, **options)
         except Exception as error:
-            if error_code(error) in {"NoSuchKey", "NoSuchVersion", "404"}:
+            if error_code(error) in _ABSENT:
+                return None
+            if error_code(error) in _FORBIDDEN and await self._is_absent(key, options.get("VersionId")):
                 return None
             raise
         async with answer["Body"] as stream:
             return bytes(await stream.read())
+
+    async def _is_absent(self, key: str, version_id: str | None) -> bool:
+        """Tell whether there is no such object, or no such version of it."""
+        if version_id is not None:
+            return not [v async for v in self.versions(key) if (v.key, v.version_id) == (key, version_id)]
+        client = await self._clients.get("s3")
+        # A key sorts before all that it begins.
+        answer = await client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        return [entry["Key"] for entry in answer.get("Contents", [])] != [key]
 
     async def put(self, key: str, body: bytes, *, tags: Mapping[str, str] | None = None) -> None:
         """Write the whole object. Tagged `TRANSIENT`, the bucket's lifecycle removes it after two weeks."""
@@ -86,14 +103,28 @@ class Blobs:
         client = await self._clients.get("s3")
         async for page in client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
             for entry in page.get("Versions", []):
-                version_id = entry.get("VersionId") or "null"
-                yield ObjectVersion(entry["Key"], version_id, entry["LastModified"], entry["Size"])
+                yield _version(entry)
 
     async def keeps_versions(self) -> bool:
         """Tell whether a put leaves what was there before, under an id of its own."""
         client = await self._clients.get("s3")
         answer = await client.get_bucket_versioning(Bucket=self.bucket)
         return bool(answer.get("Status") == "Enabled")
+
+    async def erase(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
+        """Remove every version under a prefix, marks of deletions too, page by page; yields what was removed.
+
+        A mark has the size 0.
+        """
+        client = await self._clients.get("s3")
+        while True:
+            answer = await client.list_object_versions(Bucket=self.bucket, Prefix=prefix)
+            entries = [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]
+            found = [_version(entry) for entry in entries]
+            if not found:
+                return
+            await self.delete_versions(found)
+            yield found
 
     async def delete_versions(self, versions: Iterable[ObjectVersion]) -> None:
         """Remove these versions, which may be gone already, and no other."""
@@ -110,3 +141,7 @@ class Blobs:
         for start in range(0, len(names), _DELETE_LIMIT):
             chunk = names[start : start + _DELETE_LIMIT]
             await client.delete_objects(Bucket=self.bucket, Delete={"Objects": chunk, "Quiet": True})
+
+
+def _version(entry: Mapping[str, Any]) -> ObjectVersion:
+    return ObjectVersion(entry["Key"], entry.get("VersionId") or "null", entry["LastModified"], entry.get("Size", 0))

@@ -3,11 +3,13 @@
 The table's stream feeds the relay, which sends the message and removes the item; the reconciler finds what stayed.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
+from almanac import tenancy
 from almanac.aws import keys
 from almanac.aws.clients import Clients
 from almanac.aws.table import Item, Put, Table
@@ -19,6 +21,7 @@ from almanac.observability import trace_header
 
 ENTITY = "outbox"
 _SEND_LIMIT = 10
+_TENANTS_AT_ONCE = 8
 
 
 def message(event: Event) -> Put:
@@ -53,10 +56,30 @@ async def deliver(items: Sequence[Item], table: Table, clients: Clients, queue_u
             positions = [int(entry["Id"]) for entry in answer.get("Successful", [])]
             sent += [keys.Key(chunk[position]["pk"], chunk[position]["sk"]) for position in positions]
             refused += len(chunk) - len(positions)
-    await table.batch_delete(sent)
+    await _remove(table, sent)
     if refused:
         raise RetryableError(f"{refused} messages were refused by their queue")
     return len(sent)
+
+
+async def _remove(table: Table, sent: Iterable[keys.Key]) -> None:
+    """Remove what was sent, under the credentials of each tenant."""
+    slots = asyncio.Semaphore(_TENANTS_AT_ONCE)
+
+    async def one(tenant_id: str, members: list[keys.Key]) -> None:
+        async with slots:
+            with tenancy.working_for(tenant_id):
+                await table.batch_delete(members)
+
+    await asyncio.gather(*(one(tenant_id, members) for tenant_id, members in by_tenant(sent)))
+
+
+def by_tenant(found: Iterable[keys.Key]) -> list[tuple[str, list[keys.Key]]]:
+    """Return the keys of each tenant together, for work that is done tenant after tenant."""
+    groups: dict[str, list[keys.Key]] = {}
+    for key in found:
+        groups.setdefault(keys.tenant_of(key.pk), []).append(key)
+    return list(groups.items())
 
 
 def _queue_of(item: Item) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from almanac import tenancy
 from almanac.aws.clients import Clients, error_code
 from almanac.errors import Unavailable
 from almanac.index import tail
@@ -164,6 +165,7 @@ async def serve(message: str, open_view: Callable[[Pin], Awaitable[View]]) -> st
     if told.get("protocol") != PROTOCOL:
         return pack({"error": f"protocol {told.get('protocol')} is not {PROTOCOL}: another release"}, {})
     pin = _pin.validate_python(told["pin"])
+    tenancy.bind(pin.tenant_id)
     try:
         view = await open_view(pin)
     except Unavailable as error:

@@ -2,6 +2,7 @@
 
 import time
 
+from almanac import tenancy
 from almanac.aws import keys, outbox
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Put, Table, Update
@@ -62,7 +63,8 @@ async def queue_due(table: Table) -> int:
     for _ in range(_MOST // _PAGE):
         page = await table.query(keys.due_indexes(), index=keys.DUE_INDEX, until=until, limit=_PAGE)
         for item in page.items:
-            queued += await _queue(table, item)
+            with tenancy.working_for(keys.tenant_of(item["pk"])):
+                queued += await _queue(table, item)
         if page.last_key is None:
             break
     return queued

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from almanac import runtime
+from almanac import runtime, tenancy
 from almanac.aws.clients import Clients
 from almanac.errors import TerminalError
 from almanac.events import Event
@@ -86,6 +86,8 @@ class Worker(Generic[Message]):
             await self._dead_letter(record, "invalid_message", cause, clients)
             return True
         bind_correlation_id(message.correlation_id)
+        # For this message alone: each is worked off in a task of its own.
+        tenancy.bind(message.tenant_id)
         self._record_lag(record)
         try:
             await self.handle(message, deadline)
