@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
+from almanac.audit import sealing
 from almanac.events import IdentityWork, MemberRemoved, SealAudit, TenantRenamed, identity_event
-from almanac.observability import log
 from almanac.settings import IdentityQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from identity import wiring
@@ -13,11 +13,11 @@ from identity.tenants import follow_up
 CONCURRENCY = 4
 
 
-async def work(message: IdentityWork, deadline: Deadline) -> None:  # noqa: ARG001
+async def work(message: IdentityWork, deadline: Deadline) -> None:
     """Do what one message asks for."""
     match message:
         case SealAudit():
-            log("info", "nothing to seal", tenant_id=message.tenant_id)
+            await sealing.seal(wiring.table(), message.tenant_id, deadline)
         case MemberRemoved():
             await follow_up.member_removed(wiring.table(), message)
         case TenantRenamed():

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from almanac.access import Permission, Principal
 from almanac.clock import now as moment
 from almanac.errors import Unavailable, Unprocessable
 from almanac.index.history import AmbiguousCommit, CommitNotIndexed
+from almanac.web import recording
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, InsufficientPermission, Reader
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
@@ -53,10 +54,11 @@ _FIELD = "body.conversation_id"
         ConversationBusy,
     ),
 )
-async def ask(principal: Reader, body: Ask) -> Answer:
+async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
     """Answer a question from the sources, each sentence with citations, or say that they do not answer it."""
     conversations, turns = _conversations(principal), []
     if body.conversation_id is not None:
+        await recording.begin(request, principal, conversation_id=body.conversation_id)
         if not principal.may(Permission.CONTENT_WRITE):
             raise InsufficientPermission(
                 "Questions in a conversation are kept: that needs the permission `content:write`."

@@ -77,11 +77,11 @@ class Workspace:
                 return
 
     def items(self) -> list[dict[str, Any]]:
-        """Return every item of the tenant in the table, but for the tenant's own and the outbox."""
+        """Return every item of the tenant in the table, but for the tenant's own, the outbox and the audit log."""
         pages = self.stack.client("dynamodb").get_paginator("scan").paginate(TableName="almanac")
         own = keys.tenant(self.tenant).pk
         found = [plain(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(f"{own}#")]
-        return [item for item in found if item["entity"] != "outbox"]
+        return [item for item in found if item["entity"] != "outbox" and not item["entity"].startswith("audit_")]
 
     def awaited(self) -> dict[str, int]:
         """Return what the index awaits of the tenant: versions by name."""

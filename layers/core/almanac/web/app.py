@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from almanac import runtime
 from almanac.limits import admission
 from almanac.observability import bind_correlation_id, emit, log, log_failure
-from almanac.web import auth, edges, problems
+from almanac.web import auth, edges, problems, recording
 
 API_PREFIX = "/api/v1"
 VERSION = "0.1.0"
@@ -95,6 +95,7 @@ class Observe:
         began = time.perf_counter()
         correlation_id = bind_correlation_id(_correlation_of(scope))
         status = 500
+        ending = recording.Ending(scope.setdefault("state", {}))
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -105,6 +106,7 @@ class Observe:
                 extra += [header for header in edges.SECURITY_HEADERS if header[0] not in given]
                 extra += scope.get("state", {}).get(admission.STATE, [])
                 message = {**message, "headers": [*message["headers"], *extra]}
+            ending.see(message)
             await send(message)
 
         try:
@@ -112,6 +114,7 @@ class Observe:
         except Exception as error:  # noqa: BLE001 - the one catch-all of the HTTP road
             log_failure("request failed", error, method=scope["method"], route=_route(scope))
             await problems.internal_error(scope["path"])(scope, receive, sending)
+        await ending.record()
         _record(scope, status, (time.perf_counter() - began) * 1000)
 
 

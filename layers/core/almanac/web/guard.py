@@ -9,12 +9,14 @@ from fastapi import Request
 from almanac import tenancy
 from almanac.access import Person, Principal
 from almanac.limits import admission
+from almanac.web import recording
 
 
 async def admit(request: Request, principal: Principal, *, allowed: bool) -> None:  # noqa: ARG001
     """Let a principal's call begin; `allowed` tells whether it has the permission that the route needs."""
     tenancy.bind(principal.tenant_id)
     await admission.admit(request, principal)
+    await recording.admit(request, principal)
 
 
 async def admit_person(request: Request, person: Person) -> None:
