@@ -8,6 +8,7 @@ from almanac import runtime
 from tests.integration.harness import Stack, create_resources
 from tests.support.roles import enforced
 from tests.support.store import CREDENTIALS, serve
+from tests.support.user_pool import gaps_filled
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,9 @@ def _session_stack() -> Iterator[Stack]:
         environment = create_resources(endpoint)
         for name, value in environment.items():
             patch.setenv(name, value)
-        yield Stack(endpoint, environment)
+        stack = Stack(endpoint, environment)
+        with gaps_filled(stack.client("cognito-idp"), environment["ALMANAC_USER_POOL_ID"]):
+            yield stack
         runtime.run(runtime.clients().close())
         runtime.loop().close()
 
