@@ -158,6 +158,9 @@ async def _accept(table: Table, person: Person, claim: tokens.Claim) -> Membersh
     except TenantNotFound:
         raise InvitationRevoked from None
     member = await _member(table, claim.tenant_id, person.id)
+    if member is not None:
+        # It may be one by this very invitation, since that was read.
+        invitation = await repository.get(claim.invitation_id)
     if invitation.stored is State.ACCEPTED and invitation.accepted_by == person.id and member is not None:
         return Membership.of(member, tenant)
     _must_be(invitation, State.PENDING)
