@@ -67,7 +67,7 @@ def deploy(build: Build, port: int, public_url: str) -> dict[str, str]:
     try:
         template_url = _upload(build, client("s3", port), port)
         _remove_failed(cloudformation)
-        _run_change_set(cloudformation, build, template_url, public_url)
+        _run_change_set(cloudformation, build, template_url, port, public_url)
     except (BotoCoreError, ClientError) as error:
         raise LocalError(
             f"deploying failed: {error}", "'almanac down --clean' and 'almanac up' start from nothing."
@@ -105,12 +105,16 @@ def _upload(build: Build, s3: "S3Client", port: int) -> str:
     return f"{ministack.endpoint(port)}/{ARTIFACTS}/{key}"
 
 
-def _run_change_set(cloudformation: "CloudFormationClient", build: Build, template_url: str, public_url: str) -> None:
+def _run_change_set(
+    cloudformation: "CloudFormationClient", build: Build, template_url: str, port: int, public_url: str
+) -> None:
     parameters = {
         "Stage": "local",
         "PythonRuntime": python_runtime(),
         "Architecture": architecture(),
         "PublicUrl": public_url,
+        # The pool's tokens name an issuer at AWS; its keys are here.
+        "CognitoEndpoint": ministack.endpoint(port),
         # MiniStack unpacks layers where it likes and not under /opt.
         "ModelDirectory": str(model_cache()),
         "LogRetentionDays": "7",

@@ -1,5 +1,7 @@
 """Fills requests from the merged OpenAPI document: what tests that walk every route have in common."""
 
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -10,26 +12,31 @@ from almanac.aws.table import dynamo
 from almanac.findings.model import Finding, Origin, Receipt
 from almanac.ids import new_id, new_ulid
 from almanac.index.sources import Kind
+from identity.people.model import SessionRecord
 from infra import openapi
-from tests.integration.harness import ADMIN, Answer, Stack
+from tests.integration.harness import ADMIN, Answer, Stack, person
 
 # Every parameter or body field that holds an id, and what makes one up.
 IDS: dict[str, Callable[[], str]] = {
     "tenant_id": partial(new_id, "ten"),
     "key_id": partial(new_id, "key"),
+    "service_account_id": partial(new_id, "svc"),
     "person_id": partial(new_id, "usr"),
     "invitation_id": partial(new_id, "inv"),
+    "session_id": lambda: str(uuid.uuid4()),
     "project_id": partial(new_id, "prj"),
     "project": partial(new_id, "prj"),
     "repository_id": partial(new_id, "rep"),
     "checkpoint_id": partial(new_id, "chk"),
     "message_id": partial(new_id, "msg"),
+    "finding_id": partial(new_id, "fnd"),
     "conversation_id": partial(new_id, "cnv"),
     "index_id": lambda: f"test-hash-{new_ulid()}",
 }
 # Which route makes one, where another one than the tenant itself.
 CREATORS = {
     "key_id": "POST /api/v1/api-keys",
+    "service_account_id": "POST /api/v1/service-accounts",
     "invitation_id": "POST /api/v1/invitations",
     "project_id": "POST /api/v1/projects",
     "repository_id": "POST /api/v1/projects/{project_id}/repositories",
@@ -42,9 +49,12 @@ CREATORS = {
 MAKERS: dict[str, Callable[[Stack, str], str]] = {
     "person_id": lambda stack, tenant: _member(stack, tenant),
     "finding_id": lambda stack, tenant: _finding(stack, tenant),
+    "session_id": lambda stack, tenant: _session(stack, tenant),
 }
 # What no key may do: an owner calls.
 OWNERS_ONLY = {"POST /api/v1/tenants/me/transfer"}
+# What is a person's own, whatever the tenant: each tenant of a walk has one who calls.
+PERSONS_OWN = {"DELETE /api/v1/users/me/sessions/{session_id}"}
 _ALIASES = {"project": "project_id"}
 
 Ids = Mapping[str, str]
@@ -91,6 +101,8 @@ class Route:
         """Send the smallest complete request with these ids."""
         if caller is None and tenant is not None and self.name in OWNERS_ONLY:
             caller = stack.member(tenant, Role.OWNER)
+        if caller is None and tenant is not None and self.name in PERSONS_OWN:
+            caller = person(tenant, Role.MEMBER, _person_of(tenant))
         path, query, headers = self.path, {}, {}
         for parameter in self.operation.get("parameters", []):
             name, place = parameter["name"], parameter["in"]
@@ -159,6 +171,25 @@ def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
     answer = creator.call(stack, ids, tenant)
     assert answer.status in {201, 202}, f"{creator.name}: {answer.status} {answer.text}"
     ids[name] = answer.json["id"]
+
+
+def _person_of(tenant: str) -> str:
+    return f"usr_{tenant.removeprefix('ten_')}"
+
+
+def _session(stack: Stack, tenant: str) -> str:
+    """Write a session down as signing in does."""
+    session = SessionRecord(
+        person_id=_person_of(tenant),
+        id=IDS["session_id"](),
+        created_at="2026-01-01T00:00:00.000Z",
+        used_at="2026-01-01T00:00:00.000Z",
+        expires_at=int(time.time()) + 3600,
+        refresh_sha256="0",
+        family_sha256="0",
+    )
+    stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(session.to_item()))
+    return session.id
 
 
 def _finding(stack: Stack, tenant: str) -> str:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import ConditionFailed
 from almanac.clock import now
-from almanac.observability import log
+from almanac.observability import log, log_failure
 from identity.people import directory
 from identity.people.directory import Directory
 from identity.people.errors import RefreshRefused, SessionNotFound, SignInAgain
@@ -150,13 +150,16 @@ class Sessions:
         return session
 
     async def _end(self, session: SessionRecord) -> None:
-        """Close our own door first, which decides; the pool's after it."""
-        kept = await self._open(session)
+        """Close our own door, which decides, and then the pool's: what keeps that one open keeps no session alive."""
         try:
             await self._repository.end_session(session)
         except SessionNotFound:
             return
-        await self._pool.revoke(kept["refresh"])
+        try:
+            kept = await self._open(session)
+            await self._pool.revoke(kept["refresh"])
+        except Exception as error:  # noqa: BLE001 - nobody but us knows the pool's token, and we forgot it
+            log_failure("a session was not ended in the pool", error, session_id=session.id)
 
     async def _open(self, session: SessionRecord) -> dict[str, str]:
         plain = await self._secrets.decrypt(session.cipher, tenant_id=session.person_id, resource_id=session.id)

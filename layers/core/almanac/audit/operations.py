@@ -27,12 +27,18 @@ C, S, B, W, R, P = Kind.CHANGE, Kind.SENSITIVE, Kind.BY_ROUTE, Kind.WITH_CHANGE,
 OPERATIONS: dict[str, Kind] = {
     # API keys and service accounts
     "list_api_keys": R, "get_api_key": R, "create_api_key": C, "update_api_key": C, "rotate_api_key": C,
-    "delete_api_key": C,
+    "delete_api_key": C, "list_service_accounts": R, "get_service_account": R, "create_service_account": C,
+    "update_service_account": C, "delete_service_account": C,
     # tenants, members and invitations
     "get_tenant": R, "list_tenants": P, "create_tenant": W, "update_tenant": C, "transfer_tenant": C,
     "list_members": R, "get_member": R, "update_member": C, "remove_member": C, "leave_tenant": C,
     "list_invitations": R, "create_invitation": C, "resend_invitation": C, "revoke_invitation": C,
     "accept_invitation": W,
+    # people and their sessions: of no tenant
+    "sign_up": P, "confirm_sign_up": P, "resend_code": P, "sign_in": P, "sign_in_mfa": P, "refresh_session": P,
+    "sign_out": P, "forgot_password": P, "reset_password": P, "get_me": P, "update_me": P, "change_password": P,
+    "begin_mfa": P, "confirm_mfa": P, "disable_mfa": P, "list_sessions": P, "end_session": P,
+    "sign_out_everywhere": P,
     # the audit log
     "list_audit": S, "export_audit": S, "verify_audit": R,
     # projects
