@@ -8,12 +8,14 @@ from almanac.access import Principal
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
+from almanac.limits.quotas import Quotas
 from almanac.settings import (
     BucketSettings,
     EmbeddingSettings,
     EncryptionSettings,
     GitSettings,
     PublicUrlSettings,
+    QuotaSettings,
     TableSettings,
 )
 from almanac.web.pagination import CursorSecrets
@@ -70,6 +72,7 @@ def dependencies() -> ApiDependencies:
         secrets=Secrets(settings.key_id, clients),
         public_url=settings.public_url.rstrip("/"),
         allow_private_hosts=settings.allow_private_hosts,
+        quotas=Quotas.configured(QuotaSettings.load()),
     )
 
 

@@ -10,6 +10,7 @@ from almanac.events import (
     DeleteRepository,
     MessageOrigin,
     ProjectsWork,
+    PurgeSecret,
     ResendSources,
     SourcesFailed,
     SourcesIndexed,
@@ -41,6 +42,8 @@ async def work(message: ProjectsWork, deadline: Deadline) -> None:
             await indexing.remove_version(blobs, tenant_id, message.message_id, message.version)
         case ResendSources():
             await resending.resend(dependencies, message, deadline)
+        case PurgeSecret():
+            await wiring.purging(message.tenant_id).purge(message)
 
 
 async def show(dependencies: Dependencies, message: SourcesIndexed | SourcesFailed) -> None:

@@ -6,3 +6,4 @@ from almanac.access import Permission, Principal
 from almanac.web.auth import needs
 
 IndexManager = Annotated[Principal, needs(Permission.INDEX_MANAGE)]
+SecretsManager = Annotated[Principal, needs(Permission.SECRETS_MANAGE)]

@@ -1,11 +1,15 @@
 """Messages over HTTP."""
 
+import asyncio
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Response
 
+from almanac.access import Permission
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
+from almanac.limits.quotas import QuotaExceeded
+from almanac.text.secrets import clean
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
@@ -38,7 +42,7 @@ OfCheckpoint = Annotated[
     response_model=MessageAccepted,
     responses={
         200: {"model": MessageAccepted, "description": "The checkpoint has a message with this content"},
-        **problem_responses(CheckpointNotFound, Unprocessable, IdempotencyKeyReused, Busy),
+        **problem_responses(CheckpointNotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, Busy),
     },
 )
 async def create_message(
@@ -71,16 +75,19 @@ async def list_messages(
     listing = f"messages?checkpoint_id={checkpoint_id}"
     after = await start_after(principal.tenant_id, listing, cursor)
     page = await wiring.messages(principal).list(checkpoint_id, limit, after)
+    items = await asyncio.to_thread(lambda: [MessageSummary.of(record) for record in page.records])
     return MessageList(
-        items=[MessageSummary.of(record) for record in page.records],
+        items=items,
         next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 
 @router.get("/messages/{message_id}", response_model=Message, responses=problem_responses(MessageNotFound))
 async def get_message(principal: Reader, message_id: str) -> Message:
-    """Show a message with its whole content."""
-    return Message.of(*await wiring.messages(principal).get(message_id))
+    """Show a message with its whole content; secrets in it only to those who may change it."""
+    message, content = await wiring.messages(principal).get(message_id)
+    shown = content if principal.may(Permission.CONTENT_WRITE) else await asyncio.to_thread(clean, content)
+    return Message.of(message, shown)
 
 
 @router.patch(

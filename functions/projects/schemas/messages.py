@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
 from almanac.clock import iso
+from almanac.text.secrets import clean
 from projects import model
 from projects.model import IndexedState
 from projects.schemas.common import (
@@ -125,7 +126,7 @@ class Message(MessageBase):
 
 
 class MessageSummary(MessageBase):
-    """A message as lists show it."""
+    """A message as lists show it: with asterisks in the place of secrets."""
 
     preview: str = Field(description="The first 1,000 characters.", examples=[_CONTENT])
     content: str | None = Field(
@@ -135,8 +136,10 @@ class MessageSummary(MessageBase):
 
     @classmethod
     def of(cls, record: model.Message) -> Self:
-        content = record.content if record.content_bytes <= LISTED_CONTENT_BYTES else None
-        return cls.model_validate({**record.model_dump(), "content": content})
+        """Render a message. Blocks while its text is looked through: for threads."""
+        short = record.content is not None and record.content_bytes <= LISTED_CONTENT_BYTES
+        content = clean(record.content) if short and record.content is not None else None
+        return cls.model_validate({**record.model_dump(), "content": content, "preview": clean(record.preview)})
 
 
 class MessageList(BaseModel):

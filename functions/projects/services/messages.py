@@ -63,6 +63,7 @@ class MessageService:
         self._actor_id = principal.actor_id
         self._store = MessageStore(dependencies, principal.tenant_id, sight)
         self._checkpoints = CheckpointStore(dependencies, principal.tenant_id, sight)
+        self._usage = dependencies.usage
 
     async def get(self, message_id: str) -> tuple[Message, str]:
         """Return a message and its whole content; raises `MessageNotFound`."""
@@ -91,7 +92,7 @@ class MessageService:
     ) -> Accepted:
         """Create a message unless the checkpoint has one with this content.
 
-        Raises `CheckpointNotFound` or `IdempotencyKeyReused`.
+        Raises `CheckpointNotFound`, `QuotaExceeded` or `IdempotencyKeyReused`.
         """
         idempotent = Idempotent(self._table, self._tenant_id, self._actor_id, "messages", idempotency_key, request)
 
@@ -117,6 +118,7 @@ class MessageService:
             holder = await self._store.with_content(checkpoint_id, message.content_sha256)
             if holder is not None:
                 raise DuplicateContent(holder)
+            await self._usage.refuse_content(self._tenant_id)
             answer = {"id": message.id, "status": "created"}
             async with self._written(message, content):
                 await self._store.create(message, self._indexing(message), idempotent.record(answer))

@@ -127,7 +127,10 @@ class Deleted(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What a purge did. `remaining` says what it could not change, and what is to be done about it."""
+    """What a purge did. `remaining` says what it could not change, and what is to be done about it.
+
+    `noted` are the names of what is being removed, for as long as it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -139,6 +142,7 @@ class Receipt(BaseModel):
     deleted: list[Deleted] = Field(default_factory=list)
     remaining: list[str] = Field(default_factory=list)
     last_copy_until: str | None = None
+    noted: dict[str, list[str]] = Field(default_factory=dict)
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:

@@ -185,6 +185,10 @@ class Findings:
         item = await self._table.get(keys.finding_purge(self._tenant_id, name))
         return Receipt.from_item(item) if item else None
 
+    async def progress(self, receipt: Receipt) -> None:
+        """Write how far a purge is."""
+        await self._table.write(Put(receipt.to_item(self._tenant_id), overwrite=True))
+
     async def finish(self, receipt: Receipt, *, purged: bool) -> None:
         """Write a purge's receipt, and with `purged` that its finding's secret was removed."""
         await self._table.write(Put(receipt.to_item(self._tenant_id), overwrite=True))
