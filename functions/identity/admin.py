@@ -13,16 +13,19 @@ from identity.keys import service as keys
 from identity.keys.schemas import Scopes
 from identity.schemas import Name, TenantId
 from identity.tenants import service as tenants
+from identity.tenants.invitations import Sent, invite_owner
+from identity.tenants.schemas import EmailAddress
 
 
 class CreateTenant(BaseModel):
-    """Create a tenant and its first key."""
+    """Create a tenant and its first key, and invite its owner where one is named."""
 
     model_config = ConfigDict(extra="forbid")
 
     action: Literal["create_tenant"]
     name: Name
     key_name: Name = "first key"
+    owner_email: EmailAddress | None = None
 
 
 class CreateKey(BaseModel):
@@ -46,28 +49,43 @@ class CommandRefused(Exception):
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Carry out one command; returns `tenant_id`, `key_id` and `api_key`. Raises `CommandRefused`."""
+    """Carry out one command; returns `tenant_id`, `key_id` and `api_key`. Raises `CommandRefused`.
+
+    With `owner_email`, `invitation_id` and `mail` too, and `invitation_token` where no letter takes it.
+    """
     bind_correlation_id(getattr(context, "aws_request_id", None))
     try:
         command = _command.validate_python(event)
     except ValidationError as error:
         raise CommandRefused(_explain(error)) from None
     try:
-        created = runtime.run(_carry_out(command))
+        created, invited = runtime.run(_carry_out(command))
     except AppError as error:
         raise CommandRefused(error.detail) from None
     record = created.record
     log("info", command.action, tenant_id=record.tenant_id, key_id=record.id, scopes=spell(record.scopes))
-    return {"tenant_id": record.tenant_id, "key_id": record.id, "api_key": created.text}
+    return {"tenant_id": record.tenant_id, "key_id": record.id, "api_key": created.text, **_shown(invited)}
 
 
-async def _carry_out(command: CreateTenant | CreateKey) -> keys.NewKey:
+async def _carry_out(command: CreateTenant | CreateKey) -> tuple[keys.NewKey, Sent | None]:
     if isinstance(command, CreateTenant):
-        return await tenants.create_with_key(wiring.table(), command.name, command.key_name)
+        created = await tenants.create_with_key(wiring.table(), command.name, command.key_name)
+        if command.owner_email is None:
+            return created, None
+        invited = await invite_owner(wiring.table(), wiring.post(), created.record.tenant_id, command.owner_email)
+        return created, invited
     with tenancy.working_for(command.tenant_id):
-        return await keys.create_for_operator(
+        created = await keys.create_for_operator(
             wiring.table(), command.tenant_id, command.name, frozenset(command.scopes)
         )
+    return created, None
+
+
+def _shown(invited: Sent | None) -> dict[str, str]:
+    if invited is None:
+        return {}
+    shown = {"invitation_id": invited.invitation.id, "mail": invited.invitation.mail.value}
+    return shown | ({"invitation_token": invited.token} if invited.token else {})
 
 
 def _explain(error: ValidationError) -> str:

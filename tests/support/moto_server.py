@@ -1,6 +1,6 @@
 """moto's server, which carries out one DynamoDB call at a time.
 
-Its transactions work on the live table and, when a condition fails, put back a copy of the whole of it from before: what
+Its transactions work on the live table and, when a condition fails, put back a copy of the whole from before: what
 others wrote meanwhile would be lost, and nobody outside could tell that from a race of ours.
 """
 

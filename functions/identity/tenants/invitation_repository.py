@@ -89,9 +89,14 @@ class InvitationRepository:
         )
 
     async def accept(
-        self, invitation: Invitation, member: Member, tenant: TenantRecord, inviter: Sequence[Check]
+        self,
+        invitation: Invitation,
+        member: Member,
+        tenant: TenantRecord,
+        inviter: Sequence[Check],
+        entry: Sequence[Write],
     ) -> None:
-        """Let a person in by an invitation, once; raises `Refused`."""
+        """Let a person in by an invitation, once, and write its `entry` into the audit log; raises `Refused`."""
         parts: Parts = {
             "invitation": Update(
                 invitation.key,
@@ -104,6 +109,7 @@ class InvitationRepository:
             "tenant": _enter(tenant, member.role),
             "inviter": inviter,
             "marker": _release(invitation),
+            "entry": entry,
         }
         await commit(self._table, parts)
 

@@ -2,16 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
+from almanac.web import recording
 from almanac.web.auth import SignedIn
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from identity import wiring
 from identity.dependencies import MemberManager
 from identity.tenants import invitations
+from identity.tenants.entries import entry_of
 from identity.tenants.errors import (
     AlreadyMember,
     Busy,
@@ -43,8 +45,9 @@ _SENDING = (RoleAboveOwn, StandingChanged, TenantNotFound, Unprocessable, Busy)
 
 
 @router.post("/invitations", status_code=201, response_model=InvitationSent, responses=problem_responses(*_SENDING))
-async def create_invitation(principal: MemberManager, body: InvitationCreate) -> InvitationSent:
+async def create_invitation(principal: MemberManager, body: InvitationCreate, request: Request) -> InvitationSent:
     """Invite an address into the tenant. What was sent to it before no longer counts."""
+    recording.note(request, role=body.role.value)
     sent = await invitations.invite(
         wiring.table(), wiring.post(), principal, body.email, body.role, body.expires_in_days
     )
@@ -96,6 +99,7 @@ async def revoke_invitation(principal: MemberManager, invitation_id: InvitationI
         Busy,
     ),
 )
-async def accept_invitation(person: SignedIn, body: InvitationAccept) -> Membership:
+async def accept_invitation(person: SignedIn, body: InvitationAccept, request: Request) -> Membership:
     """Become a member by an invitation to the caller's verified address. Accepting twice answers the same."""
-    return Membership.of(await invitations.accept(wiring.table(), person, body.token))
+    entry = entry_of(request, person, 200)
+    return Membership.of(await invitations.accept(wiring.table(), person, body.token, entry))

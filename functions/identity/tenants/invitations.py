@@ -1,13 +1,13 @@
 """What can be done with invitations, and who is invited by address: what sign-up asks before it lets somebody in."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from almanac import tenancy
 from almanac.access import ROLES, Person, Principal, Role
 from almanac.aws import keys
-from almanac.aws.table import Check, Table
+from almanac.aws.table import Check, Table, Write
 from almanac.clock import now
 from almanac.ids import new_id
 from identity.tenants import people, standing
@@ -74,7 +74,7 @@ async def invite(table: Table, post: Post, principal: Principal, email: str, rol
     raise Busy
 
 
-async def invite_owner(table: Table, post: Post, tenant_id: str, email: str, days: int) -> Sent:
+async def invite_owner(table: Table, post: Post, tenant_id: str, email: str, days: int = 30) -> Sent:
     """Invite the first owner of a new tenant, in the operator's name."""
     with tenancy.working_for(tenant_id):
         invitation, token = _new(tenant_id, canonical(email), Role.OWNER, days, OPERATOR, post)
@@ -129,8 +129,10 @@ async def revoke(table: Table, principal: Principal, invitation_id: str) -> None
     raise Busy
 
 
-async def accept(table: Table, person: Person, token: str) -> Membership:
+async def accept(table: Table, person: Person, token: str, entry: Callable[[str], Sequence[Write]]) -> Membership:
     """Make the person a member by its invitation; the same person may repeat it, and gets the same membership.
+
+    `entry` returns the writes of the audit log for the tenant's id.
 
     Raises `InvitationNotFound`, `NotTheInvited`, `InvitationExpired`, `InvitationRevoked`, `InvitationUsed`,
     `AlreadyMember` or `Busy`.
@@ -141,14 +143,14 @@ async def accept(table: Table, person: Person, token: str) -> Membership:
     with tenancy.working_for(claim.tenant_id):
         for _ in range(_ATTEMPTS):
             try:
-                return await _accept(table, person, claim)
+                return await _accept(table, person, claim, entry(claim.tenant_id))
             except Refused:
                 # Somebody changed what was read: the next look tells what it means.
                 continue
     raise Busy
 
 
-async def _accept(table: Table, person: Person, claim: tokens.Claim) -> Membership:
+async def _accept(table: Table, person: Person, claim: tokens.Claim, entry: Sequence[Write]) -> Membership:
     repository = InvitationRepository(table, claim.tenant_id)
     invitation = await repository.get(claim.invitation_id)
     if not person.email or canonical(person.email) != invitation.email:
@@ -170,7 +172,7 @@ async def _accept(table: Table, person: Person, claim: tokens.Claim) -> Membersh
         raise AlreadyMember(member.role)
     inviter = await _inviter(table, invitation)
     entering = await people.as_member(table, person, claim.tenant_id, invitation.role)
-    await repository.accept(invitation, entering, tenant, inviter)
+    await repository.accept(invitation, entering, tenant, inviter, entry)
     return Membership.of(entering, tenant)
 
 

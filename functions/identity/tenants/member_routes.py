@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from almanac.access import Principal
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
+from almanac.web import recording
 from almanac.web.auth import PersonRequired
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -42,8 +43,11 @@ async def get_member(principal: MemberReader, person_id: PersonIdInPath) -> Memb
 
 
 @router.patch("/members/{person_id}", response_model=Member, responses=problem_responses(*_REFUSALS))
-async def update_member(principal: MemberManager, person_id: PersonIdInPath, body: MemberUpdate) -> Member:
+async def update_member(
+    principal: MemberManager, person_id: PersonIdInPath, body: MemberUpdate, request: Request
+) -> Member:
     """Give a member another role. Only roles whose every permission the caller has are given, or taken away."""
+    recording.note(request, role=body.role.value)
     changed = await membership.change_role(_repository(principal), principal, person_id, body.role, body.version)
     return Member.of(changed)
 

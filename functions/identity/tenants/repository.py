@@ -23,10 +23,11 @@ class TenantRepository:
         """Write a new tenant together with its first key, an admin's."""
         await self._table.transact([Put(tenant.to_item(admin_keys=1, owners=0)), Put(first_key.to_item())])
 
-    async def found(self, tenant: TenantRecord, founder: Member, limit: int) -> None:
+    async def found(self, tenant: TenantRecord, founder: Member, limit: int, entry: Sequence[Write]) -> None:
         """Write a new tenant together with its owner; raises `TooManyTenants`."""
         counted = Update(
             keys.persons_founding(founder.person_id),
+            set={"entity": "founding"},
             add={"tenants": 1},
             condition="attribute_not_exists(#tenants) OR #tenants < :limit",
             values={":limit": limit},
@@ -36,6 +37,7 @@ class TenantRepository:
             "tenant": Put(tenant.to_item(admin_keys=0, owners=1)),
             "member": Put(founder.to_item()),
             "membership": Put(Membership.of(founder, tenant).to_item()),
+            "entry": entry,
         }
         try:
             await commit(self._table, parts)

@@ -1,14 +1,16 @@
 """Tenants over HTTP."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from almanac.access import Principal
 from almanac.errors import Unprocessable
-from almanac.web.auth import SignedIn
+from almanac.web import recording
+from almanac.web.auth import PersonRequired, SignedIn
 from almanac.web.problems import problem_responses
 from identity import wiring
 from identity.dependencies import TenantManager, TenantOwner, TenantReader
 from identity.tenants import membership, service
+from identity.tenants.entries import entry_of
 from identity.tenants.errors import (
     Busy,
     LastOwner,
@@ -40,9 +42,10 @@ router = APIRouter(tags=["identity"])
     response_model=Membership,
     responses=problem_responses(TooManyTenants, Unprocessable, Busy),
 )
-async def create_tenant(person: SignedIn, body: TenantCreate) -> Membership:
+async def create_tenant(person: SignedIn, body: TenantCreate, request: Request) -> Membership:
     """Create a tenant, which the caller owns."""
-    tenant, founder = await service.found(wiring.table(), person, body.name, wiring.tenants_per_person())
+    entry = entry_of(request, person, 201)
+    tenant, founder = await service.found(wiring.table(), person, body.name, wiring.tenants_per_person(), entry)
     return Membership.of(MembershipRecord.of(founder, tenant))
 
 
@@ -73,11 +76,12 @@ async def update_tenant(principal: TenantManager, body: TenantUpdate) -> Tenant:
     "/tenants/me/transfer",
     response_model=Member,
     responses=problem_responses(
-        MemberNotFound, StandingChanged, LastOwner, VersionConflict, membership.SelfTransfer, Busy
+        MemberNotFound, StandingChanged, LastOwner, VersionConflict, membership.SelfTransfer, PersonRequired, Busy
     ),
 )
-async def transfer_tenant(principal: TenantOwner, body: TransferRequest) -> Member:
+async def transfer_tenant(principal: TenantOwner, body: TransferRequest, request: Request) -> Member:
     """Hand the tenant over: the member becomes an owner, the caller an admin."""
+    recording.note(request, person_id=body.person_id)
     members = MemberRepository(wiring.table(), principal.tenant_id)
     return Member.of(await membership.transfer(members, principal, body.person_id))
 

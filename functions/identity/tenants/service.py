@@ -1,10 +1,11 @@
 """What can be done with tenants."""
 
 import secrets
+from collections.abc import Callable, Sequence
 
 from almanac import tenancy
 from almanac.access import GRANTABLE, Person, Principal, Role
-from almanac.aws.table import Table
+from almanac.aws.table import Table, Write
 from almanac.clock import now
 from almanac.events import TenantRenamed
 from almanac.ids import new_id
@@ -28,12 +29,17 @@ async def create_with_key(table: Table, name: str, key_name: str) -> NewKey:
     return created
 
 
-async def found(table: Table, person: Person, name: str, limit: int) -> tuple[TenantRecord, Member]:
-    """Create a tenant that the person owns; raises `TooManyTenants` when it has founded `limit` already."""
+async def found(
+    table: Table, person: Person, name: str, limit: int, entry: Callable[[str], Sequence[Write]]
+) -> tuple[TenantRecord, Member]:
+    """Create a tenant that the person owns; raises `TooManyTenants` when it has founded `limit` already.
+
+    `entry` returns the writes of the audit log for the new tenant's id.
+    """
     tenant = _new(name)
     founder = await people.as_member(table, person, tenant.id, Role.OWNER)
     with tenancy.working_for(tenant.id):
-        await TenantRepository(table, tenant.id).found(tenant, founder, limit)
+        await TenantRepository(table, tenant.id).found(tenant, founder, limit, entry(tenant.id))
     return tenant, founder
 
 

@@ -10,13 +10,13 @@ import pytest
 from almanac import runtime
 from almanac.access import Caller, Person, Role
 from almanac.aws import keys
-from almanac.aws.table import dynamo
+from almanac.aws.table import dynamo, plain
 from almanac.ids import new_id
 from identity import wiring
 from identity.tenants import invitations
 from identity.tenants.addresses import address_sha256
 from identity.tenants.mail import Post
-from tests.integration.harness import Answer, Stack
+from tests.integration.harness import Answer, Stack, person
 from tests.integration.identity.test_members import change, id_of, leave, remove, roles
 
 ADDRESS = "grace@example.org"
@@ -310,3 +310,23 @@ def test_a_letter_that_fails_leaves_its_cause_and_can_be_sent_again(
     monkeypatch.setattr(wiring, "post", lambda: working)
     again = resend(stack, owner, sent.json["id"])
     assert (again.status, again.json["mail"], again.json["mail_cause"]) == (200, "sent", None)
+
+
+def test_who_came_in_and_who_was_given_what_is_in_the_audit_log(stack: Stack) -> None:
+    ada, grace = signed_in("ada@example.org"), signed_in()
+    founded = stack.call("identity", "POST", "/api/v1/tenants", {"name": "Acme"}, caller=ada)
+    tenant = founded.json["tenant_id"]
+    owner = person(tenant, Role.OWNER, id_of(ada))
+    accept(stack, grace, invite(stack, owner, "viewer").json["token"])
+    change(stack, owner, grace, Role.ADMIN)
+    items = [plain(item) for item in stack.client("dynamodb").scan(TableName="almanac")["Items"]]
+    told = {item["action"]: item for item in items if item.get("entity") == "audit_open"}
+    assert {name: entry["actor"]["id"] for name, entry in told.items()} == {
+        "create_tenant": id_of(ada),
+        "create_invitation": id_of(ada),
+        "accept_invitation": id_of(grace),
+        "update_member": id_of(ada),
+    }
+    assert told["update_member"]["resource"]["person_id"] == id_of(grace)
+    assert told["update_member"]["facts"] == {"role": "admin"}
+    assert ADDRESS not in repr(told)

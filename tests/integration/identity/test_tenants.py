@@ -6,7 +6,8 @@ import pytest
 
 from almanac.access import Caller, Person, Role
 from almanac.ids import new_id
-from tests.integration.harness import Answer, Stack
+from identity import admin
+from tests.integration.harness import Answer, Context, Stack, person
 
 
 def signed_in(email: str = "ada@example.org", person_id: str | None = None) -> Caller:
@@ -82,3 +83,21 @@ def test_who_is_no_longer_what_it_was_renames_nothing(stack: Stack) -> None:
     answer = stack.call("identity", "PATCH", "/api/v1/tenants/me", {"name": "Mine", "version": 1}, caller=admin)
     assert (answer.status, answer.json["code"]) == (403, "standing_changed")
     assert stack.call("identity", "GET", "/api/v1/tenants/me", caller=owner).json["name"] == "Acme"
+
+
+def test_an_operator_names_the_first_owner_by_address(stack: Stack) -> None:
+    command = {"action": "create_tenant", "name": "Acme", "owner_email": "Ada@example.org"}
+    created = admin.handler(command, Context())
+    assert created["mail"] == "not_configured"
+    ada = signed_in()
+    body = {"token": created["invitation_token"]}
+    accepted = stack.call("identity", "POST", "/api/v1/invitations/accept", body, caller=ada)
+    assert (accepted.status, accepted.json["tenant_id"], accepted.json["role"]) == (200, created["tenant_id"], "owner")
+    owner = person(created["tenant_id"], Role.OWNER, ada.person.id if ada.person else "")
+    left = stack.call("identity", "POST", "/api/v1/members/me/leave", caller=owner)
+    assert (left.status, left.json["code"]) == (409, "last_owner")
+
+
+def test_an_operator_names_no_owner_by_what_is_no_address(stack: Stack) -> None:
+    with pytest.raises(admin.CommandRefused, match="owner_email"):
+        admin.handler({"action": "create_tenant", "name": "Acme", "owner_email": "ada"}, Context())
