@@ -1,0 +1,1 @@
+"""Service accounts: who machines are."""
