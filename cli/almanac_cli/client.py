@@ -9,14 +9,16 @@ import httpx
 
 from almanac_cli.config import Config
 from almanac_cli.errors import CliError, Exit
+from almanac_cli.sign_in import AsPerson, is_local
 
 TIMEOUT_SECONDS = 45.0
 PAGE = 100
 
 _STATUS = {401: Exit.UNAUTHORIZED, 403: Exit.UNAUTHORIZED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 _WAY_OUT = {
-    401: "Run 'almanac login' with a valid key; 'almanac login --local' makes one for the local stack.",
-    403: "Log in with a valid key of sufficient scope; for a delivery, use the repository's own secret.",
+    401: "Run 'almanac login'; 'almanac login --local' makes a key for the local stack.",
+    403: "Log in as somebody who may; 'almanac tenants use ten_...' chooses among several tenants. "
+    "For a delivery, use the repository's own secret.",
     404: "Check the id: 'almanac projects list' and 'almanac repositories list' show what there is.",
     409: "Someone changed it meanwhile, or it exists already: look at it, then try again.",
     413: "Send less at once.",
@@ -29,27 +31,31 @@ Document = dict[str, Any]
 
 
 class Api:
-    """A connection to one API with one key."""
+    """A connection to one API, with a key or as a person; as nobody without either."""
 
-    def __init__(self, url: str, api_key: str = "") -> None:
+    def __init__(self, url: str, api_key: str = "", person: AsPerson | None = None) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
             raise CliError(f"'{url}' is not an http or https address.", "Give --url, or 'almanac login'.", Exit.USAGE)
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         # A local stack is never behind the proxy that the environment names.
-        local = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not local)
+        trusted = not is_local(url)
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, auth=person, timeout=TIMEOUT_SECONDS, trust_env=trusted
+        )
 
     @classmethod
     def from_config(cls, config: Config) -> "Api":
         """Connect as the configuration says; raises `CliError` when nobody has logged in."""
-        if not config.url or not config.api_key:
-            raise CliError(
-                "Nobody is logged in.",
-                "'almanac login --url ADDRESS --api-key KEY', or 'almanac login --local' for the local stack.",
-                Exit.UNAUTHORIZED,
-            )
-        return cls(config.url, config.api_key)
+        if config.url and config.api_key:
+            return cls(config.url, config.api_key)
+        if config.url and config.session:
+            return cls(config.url, person=AsPerson(config.url, config.session, config.tenant_id))
+        raise CliError(
+            "Nobody is logged in.",
+            "'almanac login --url ADDRESS', or 'almanac login --local' for the local stack.",
+            Exit.UNAUTHORIZED,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -97,7 +97,7 @@ def _remember_login(api_url: str) -> None:
     from infra.local.layout import Layout
 
     current = config.Config.load()
-    if current.url in {"", api_url}:
+    if current.session is None and current.url in {"", api_url}:
         own = config.Config.load(Layout.default().home / "demo.toml")
         own.save()
 

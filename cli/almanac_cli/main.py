@@ -2,7 +2,7 @@
 
 import typer
 
-from almanac_cli import ask, demo, hooks, index, messages, projects, repositories, search, session, stack
+from almanac_cli import ask, demo, hooks, index, messages, people, projects, repositories, search, session, stack
 from almanac_cli.errors import EXIT_HELP
 
 app = typer.Typer(
@@ -12,7 +12,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.app, demo.app, session.app, repositories.syncing, search.app, ask.app, hooks.app):
+for commands in (stack.app, demo.app, session.app, people.app, repositories.syncing, search.app, ask.app, hooks.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(projects.app, name="projects")

@@ -12,7 +12,7 @@ import typer
 
 from almanac_cli import hosting, projects
 from almanac_cli.client import Api, Document
-from almanac_cli.config import Config
+from almanac_cli.config import Config, locked
 from almanac_cli.errors import CliError, Exit
 from almanac_cli.output import AsJson, connected, escape, messages, show, show_table
 
@@ -260,9 +260,11 @@ def _path(repository: Document) -> str:
 def _remember_secret(created: Document) -> None:
     webhook = created.get("webhook") or {}
     if webhook.get("secret"):
-        config = Config.load()
-        config.webhooks[created["id"]] = webhook["secret"]
-        config.save()
+        # Another command may renew the session meanwhile: what it wrote must not be undone.
+        with locked():
+            config = Config.stored()
+            config.webhooks[created["id"]] = webhook["secret"]
+            config.save()
 
 
 def _token(variable: str | None) -> str | None:

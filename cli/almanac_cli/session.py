@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from almanac_cli import people
 from almanac_cli.client import Api, Document
 from almanac_cli.config import Config, path
 from almanac_cli.errors import CliError, Exit
@@ -23,18 +24,22 @@ LOCAL_TENANT = "local"
 @app.command()
 def login(
     url: Annotated[str | None, typer.Option(help="The address of the API.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="A key `alm_...`; asked for when it is not given.")] = None,
-    local: Annotated[bool, typer.Option("--local", help="Use the local stack; creates a tenant when needed.")] = False,
+    email: people.Email = None,
+    api_key: Annotated[str | None, typer.Option(help="A key `alm_...`, instead of address and password.")] = None,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local", help="Use the local stack: with --email as a person, else with a tenant and key made for you."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remember where the API is and with which key to call it."""
+    """Sign in as a person, with e-mail address and password, or remember an API key."""
     with reported(as_json):
-        if local:
-            tenant = ensure_local_login()
-        else:
-            if not url:
-                raise CliError("An address is missing.", "Give --url ADDRESS, or --local.", Exit.USAGE)
-            tenant = remember(url, api_key or typer.prompt("API key", hide_input=True, err=True))
+        if api_key is None and (email is not None or not local):
+            people.greet(people.log_in(people.address_of(url, local), email), as_json)
+            return
+        tenant = remember(people.address_of(url, local), api_key) if api_key else ensure_local_login()
         config = Config.load()
         document = {"url": config.url, "tenant_id": tenant["id"], "tenant": tenant["name"], "config": str(path())}
         text = f"Logged in to {escape(config.url)} as [bold]{escape(tenant['name'])}[/bold] ({tenant['id']})."
@@ -73,10 +78,15 @@ def remember(url: str, api_key: str) -> Document:
     """Check the key against the API and write both down; returns the tenant."""
     with Api(url, api_key) as api:
         tenant: Document = api.get("/api/v1/tenants/me")
-    config = Config.load()
+    config = Config.stored()
     kept = config.webhooks if config.tenant_id == tenant["id"] else {}
     Config(url.rstrip("/"), api_key, tenant["id"], kept).save()
     return tenant
+
+
+def local_url() -> str:
+    """Return the address of the local stack's API."""
+    return _local_stack().api_url
 
 
 def ensure_local_login() -> Document:
