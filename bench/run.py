@@ -29,6 +29,8 @@ def names() -> list[str]:
     order = [
         "import",
         "overhead",
+        "auth",
+        "wall",
         "webhook",
         "loop_watch",
         "embedding",
