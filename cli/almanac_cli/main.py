@@ -2,7 +2,22 @@
 
 import typer
 
-from almanac_cli import ask, demo, hooks, index, messages, people, projects, repositories, search, session, stack
+from almanac_cli import (
+    ask,
+    demo,
+    hooks,
+    index,
+    invitations,
+    members,
+    messages,
+    people,
+    projects,
+    repositories,
+    search,
+    session,
+    stack,
+    tenants,
+)
 from almanac_cli.errors import EXIT_HELP
 
 app = typer.Typer(
@@ -12,9 +27,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (stack.app, demo.app, session.app, people.app, repositories.syncing, search.app, ask.app, hooks.app):
+GROUPS = [
+    stack.app,
+    demo.app,
+    session.app,
+    people.app,
+    tenants.app,
+    repositories.syncing,
+    search.app,
+    ask.app,
+    hooks.app,
+]
+for commands in GROUPS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
+app.add_typer(members.app, name="members")
+app.add_typer(invitations.app, name="invitations")
 app.add_typer(projects.app, name="projects")
 app.add_typer(repositories.app, name="repositories")
 app.add_typer(messages.checkpoints, name="checkpoints")

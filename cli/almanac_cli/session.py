@@ -1,4 +1,4 @@
-"""`almanac login`, `tenants create`, `health`: who the client is and whether the API works."""
+"""`almanac login`, `health`: who the client is and whether the API works."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from infra.local.stack import StackInfo
 
 app = typer.Typer()
-tenants = typer.Typer(help="Create tenants of the local stack.", no_args_is_help=True)
-app.add_typer(tenants, name="tenants")
 
 LOCAL_TENANT = "local"
 
@@ -44,17 +42,6 @@ def login(
         document = {"url": config.url, "tenant_id": tenant["id"], "tenant": tenant["name"], "config": str(path())}
         text = f"Logged in to {escape(config.url)} as [bold]{escape(tenant['name'])}[/bold] ({tenant['id']})."
         show(document, as_json, text)
-
-
-@tenants.command("create")
-def create_tenant(name: str, as_json: AsJson = False) -> None:
-    """Create a tenant and its first key on the local stack, and log in with it."""
-    with reported(as_json):
-        created = create_local_tenant(name)
-        remember(created["url"], created["api_key"])
-        show(
-            created, as_json, f"Created {created['tenant_id']}; its key is {created['api_key']}, shown only this once."
-        )
 
 
 @app.command()
