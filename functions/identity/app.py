@@ -2,16 +2,19 @@
 
 from almanac.web.app import create_app, include, lambda_handler
 from identity.accounts import routes as accounts
+from identity.audit import routes as audit
 from identity.erasure import routes as erasure
+from identity.exports import routes as exports
 from identity.keys import routes as keys
 from identity.people import me_routes as me
 from identity.people import sign_in_routes as sign_in
+from identity.secrets import routes as provider_keys
 from identity.tenants import invitation_routes as invitations
 from identity.tenants import member_routes as members
 from identity.tenants import routes as tenants
 from identity.usage import routes as usage
 
 app = create_app("Identity", "People, tenants and their API keys.")
-for noun in (sign_in, me, tenants, members, invitations, keys, accounts, erasure, usage):
+for noun in (sign_in, me, tenants, members, invitations, keys, accounts, audit, erasure, usage, exports, provider_keys):
     include(app, noun.router)
 handler = lambda_handler(app)

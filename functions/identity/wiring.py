@@ -3,8 +3,17 @@
 from functools import cache
 
 from almanac import runtime
+from almanac.aws.blobs import Blobs
+from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
-from almanac.settings import LogSettings, MembershipSettings, TableSettings
+from almanac.settings import (
+    BucketSettings,
+    EncryptionSettings,
+    GitSettings,
+    LogSettings,
+    MembershipSettings,
+    TableSettings,
+)
 from almanac.web.pagination import CursorSecrets
 from identity.tenants.mail import Post
 
@@ -32,3 +41,18 @@ def tenants_per_person() -> int:
 @cache
 def log_retention_days() -> int:
     return LogSettings.load().log_retention_days
+
+
+@cache
+def blobs() -> Blobs:
+    return Blobs(BucketSettings.load().bucket, runtime.clients())
+
+
+@cache
+def secrets() -> Secrets:
+    return Secrets(EncryptionSettings.load().key_id, runtime.clients())
+
+
+@cache
+def allow_private_hosts() -> bool:
+    return GitSettings.load().allow_private_hosts

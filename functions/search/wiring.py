@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almanac import runtime
+from almanac.access import Principal
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
@@ -14,14 +15,17 @@ from almanac.settings import (
     CopySettings,
     EmbeddingSettings,
     EncryptionSettings,
+    GitSettings,
     QualitySettings,
     QuotaSettings,
     ShardSettings,
     TableSettings,
 )
+from almanac.visible import Sight
 from almanac.web.pagination import CursorSecrets
 
 if TYPE_CHECKING:
+    from almanac.accounts import Accounts
     from almanac.embeddings.base import Embedder
     from almanac.findings.store import Findings
     from almanac.index.copies import Copies
@@ -38,7 +42,9 @@ _FREE = ("local:", "test:")
 """Models that no provider is asked for."""
 
 
-class SearchSettings(TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings, ShardSettings):
+class SearchSettings(
+    TableSettings, BucketSettings, EmbeddingSettings, CopySettings, QualitySettings, ShardSettings, GitSettings
+):
     """What both the API and the worker read."""
 
 
@@ -50,6 +56,11 @@ def settings() -> SearchSettings:
 @cache
 def table() -> Table:
     return Table(settings().table, runtime.clients())
+
+
+def sight(principal: Principal) -> Sight:
+    """Return what tells which projects a caller does not see."""
+    return Sight(table(), principal)
 
 
 @cache
@@ -99,6 +110,15 @@ def embedder() -> "Embedder":
 
 
 @cache
+def accounts() -> "Accounts":
+    """Return the accounts at providers of models: the tenants' own, else the deployment's."""
+    from almanac.accounts import Account, Accounts
+
+    default = Account(settings().openai_base_url, settings().openai_api_key)
+    return Accounts(table(), secrets, {"openai": default})
+
+
+@cache
 def embedder_for(model: str) -> "Embedder":
     """Return a model by its configured name; an index keeps the name of its own."""
     from almanac.embeddings.factory import from_name
@@ -109,6 +129,8 @@ def embedder_for(model: str) -> "Embedder":
         model_dir=settings().model_dir,
         openai_base_url=settings().openai_base_url,
         openai_api_key=settings().openai_api_key,
+        accounts=accounts(),
+        allow_private=settings().allow_private_hosts,
         clients=runtime.clients(),
     )
     return found if model.startswith(_FREE) else MeteredEmbedder(found, ledger())

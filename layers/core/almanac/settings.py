@@ -144,7 +144,7 @@ class LanguageModelSettings(Settings):
 
 
 class GitSettings(Settings):
-    """`allow_private_hosts` lets the local stage sync from loopback over plain http."""
+    """`allow_private_hosts` lets the local stage sync from loopback, and call models there, over plain http."""
 
     allow_private_hosts: bool = False
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from almanac.accounts import Accounts
     from almanac.aws.clients import Clients
     from almanac.embeddings.base import Embedder
 
@@ -14,9 +15,13 @@ def from_name(
     model_dir: str = "/opt/model",
     openai_base_url: str = "https://api.openai.com/v1",
     openai_api_key: str | None = None,
+    accounts: "Accounts | None" = None,
+    allow_private: bool = False,
     clients: "Clients | None" = None,
 ) -> "Embedder":
     """Return the model called `<provider>:<model>[@<dimensions>]`; raises `ValueError` with what to write instead.
+
+    With `accounts`, a tenant that has set a key of its own is served with that.
 
     Examples: `local:bge-small-en-v1.5`, `bedrock:amazon.titan-embed-text-v2:0@512`, `openai:text-embedding-3-small`.
     """
@@ -36,7 +41,14 @@ def from_name(
     if provider == "openai":
         from almanac.embeddings.openai import OpenAIEmbedder
 
-        return OpenAIEmbedder(model, base_url=openai_base_url, api_key=openai_api_key, dimensions=dimensions)
+        return OpenAIEmbedder(
+            model,
+            base_url=openai_base_url,
+            api_key=openai_api_key,
+            dimensions=dimensions,
+            account=accounts.of(provider) if accounts else None,
+            allow_private=allow_private,
+        )
     if provider == "test" and model == "hash":
         from almanac.embeddings.testing import HashEmbedder
 

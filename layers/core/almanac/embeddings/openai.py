@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from almanac.embeddings.base import count, fingerprint_of, quantize, refuse_network, slug_of, without_surrogates
+from almanac.accounts import AccountSource, Calls, fixed
+from almanac.embeddings.base import count, fingerprint_of, quantize, slug_of, without_surrogates
 from almanac.errors import RetryableError, TerminalError
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ _MAX_CHARACTERS = 24_000
 
 
 class OpenAIEmbedder:
-    """Calls one model at `base_url` (ending in `/v1`). Name and dimensions make its fingerprint: a server may move.
+    """Calls one model at `base_url` (ending in `/v1`), or as `account` says.
+
+    Name and dimensions make its fingerprint: a server may move.
 
     Waits `pause`, 2 `pause`, ... seconds between attempts, or as long as the server asks for.
     """
@@ -38,17 +41,17 @@ class OpenAIEmbedder:
         dimensions: int | None = None,
         pause: float = 0.5,
         transport: "httpx.AsyncBaseTransport | None" = None,
+        account: AccountSource | None = None,
+        allow_private: bool = False,
     ) -> None:
         known = dimensions or KNOWN_DIMENSIONS.get(name)
         if known is None:
             raise ValueError(f"how many dimensions has {name}? write openai:{name}@<dimensions>")
         self._name = name
-        self._url = f"{base_url.rstrip('/')}/embeddings"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._account = account or fixed(base_url, api_key)
+        self._calls = Calls(60, transport, allow_private=allow_private)
         self._asks_for_dimensions = dimensions is not None and name in _SHORTENS
         self._pause = pause
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
         self.dimensions = known
         self.model = f"openai:{name}" + (f"@{dimensions}" if dimensions else "")
         self.slug = slug_of(self.model)
@@ -85,15 +88,12 @@ class OpenAIEmbedder:
     async def _post(self, body: dict[str, Any]) -> "httpx.Response":
         import httpx
 
-        if self._transport is None:
-            refuse_network(self._url)
-        if self._client is None:
-            self._client = httpx.AsyncClient(transport=self._transport, headers=self._headers, timeout=60)
+        account = await self._account()
         problem = ""
         for attempt in range(_ATTEMPTS):
             wait = self._pause * 2**attempt
             try:
-                answer = await self._client.post(self._url, json=body)
+                answer = await self._calls.post(account, "/embeddings", body)
             except httpx.TransportError as error:
                 problem = type(error).__name__
             else:

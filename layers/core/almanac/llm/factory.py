@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from almanac.accounts import Accounts
     from almanac.aws.clients import Clients
     from almanac.llm.base import LanguageModel
 
@@ -14,6 +15,8 @@ def from_name(
     *,
     openai_base_url: str = "https://api.openai.com/v1",
     openai_api_key: str | None = None,
+    accounts: "Accounts | None" = None,
+    allow_private: bool = False,
     clients: "Clients | None" = None,
 ) -> "LanguageModel | None":
     """Return the model called `<provider>:<model>`, None for `extractive`; raises `ValueError` with what to write.
@@ -26,7 +29,13 @@ def from_name(
     if model and provider == "openai":
         from almanac.llm.openai import OpenAILanguageModel
 
-        return OpenAILanguageModel(model, base_url=openai_base_url, api_key=openai_api_key)
+        return OpenAILanguageModel(
+            model,
+            base_url=openai_base_url,
+            api_key=openai_api_key,
+            account=accounts.of(provider) if accounts else None,
+            allow_private=allow_private,
+        )
     if model and provider == "bedrock":
         from almanac.aws.clients import Clients
         from almanac.llm.bedrock import BedrockLanguageModel

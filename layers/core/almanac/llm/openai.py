@@ -3,7 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from almanac.embeddings.base import refuse_network, without_surrogates
+from almanac.accounts import AccountSource, Calls, fixed
+from almanac.embeddings.base import without_surrogates
 from almanac.llm.base import Completion, ModelBusy, ModelRefused, Reply, Stop
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _STOPS: dict[str, Stop] = {"stop": "end", "length": "length", "content_filter": 
 
 
 class OpenAILanguageModel:
-    """Calls one model at `base_url` (ending in `/v1`), twice at most: somebody waits for the answer.
+    """Calls one model at `base_url` (ending in `/v1`), or as `account` says.
+
+    Twice at most: somebody waits for the answer.
 
     Servers differ in how they are held to JSON and how they call the limit of tokens. A request that one does not
     understand is put in the next form; the form that worked is the first from then on.
@@ -33,15 +36,15 @@ class OpenAILanguageModel:
         pause: float = 0.5,
         seconds: float = TIMEOUT_SECONDS,
         transport: "httpx.AsyncBaseTransport | None" = None,
+        account: AccountSource | None = None,
+        allow_private: bool = False,
     ) -> None:
         self.name = f"openai:{name}"
         self._model = name
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._account = account or fixed(base_url, api_key)
+        self._calls = Calls(seconds, transport, allow_private=allow_private)
         self._pause = pause
         self._seconds = seconds
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
         self._form = 0
 
     async def complete(self, request: Completion) -> Reply:
@@ -59,15 +62,12 @@ class OpenAILanguageModel:
         """Return the answer, whatever it says, unless it says that the provider is busy."""
         import httpx
 
-        if self._transport is None:
-            refuse_network(self._url)
-        if self._client is None:
-            self._client = httpx.AsyncClient(transport=self._transport, headers=self._headers, timeout=self._seconds)
+        account = await self._account()
         problem = ""
         for attempt in range(_ATTEMPTS):
             wait = self._pause
             try:
-                answer = await self._client.post(self._url, json=body)
+                answer = await self._calls.post(account, "/chat/completions", body)
             except httpx.TimeoutException as error:
                 # Whoever waited that long does not wait again.
                 raise ModelBusy(f"{self.name} did not answer in {self._seconds:g} seconds") from error

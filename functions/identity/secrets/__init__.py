@@ -1,0 +1,1 @@
+"""Keys for providers of models that are the tenant's own."""
