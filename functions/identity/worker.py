@@ -1,13 +1,23 @@
-"""Queue entry of the identity slice: sealing the audit log, and what follows changes of members."""
+"""Queue entry of the identity slice: sealing the audit log, writing archives, and what follows changes of members."""
 
 from functools import cache
 from typing import Any
 
 from almanac.audit import sealing
-from almanac.events import IdentityWork, MemberRemoved, SealAudit, TenantRenamed, identity_event
+from almanac.events import (
+    CloseTenant,
+    ExportTenant,
+    IdentityWork,
+    MemberRemoved,
+    SealAudit,
+    TenantRenamed,
+    identity_event,
+)
 from almanac.settings import IdentityQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from identity import wiring
+from identity.erasure import closing
+from identity.exports.writer import Writer
 from identity.tenants import follow_up
 
 CONCURRENCY = 4
@@ -22,6 +32,17 @@ async def work(message: IdentityWork, deadline: Deadline) -> None:
             await follow_up.member_removed(wiring.table(), message)
         case TenantRenamed():
             await follow_up.tenant_renamed(wiring.table(), message)
+        case CloseTenant():
+            await closing.close(wiring.table(), message.tenant_id)
+        case ExportTenant():
+            await Writer(wiring.table(), wiring.blobs(), message.tenant_id).advance(message.export_id, deadline)
+
+
+async def give_up(message: IdentityWork, code: str, cause: str) -> None:
+    """Leave the cause where the tenant can see it."""
+    if isinstance(message, ExportTenant):
+        text = f"{code}: {cause}"
+        await Writer(wiring.table(), wiring.blobs(), message.tenant_id).fail(message.export_id, text)
 
 
 @cache
@@ -33,6 +54,7 @@ def worker() -> Worker[IdentityWork]:
         dead_letter_queue_url=queues.identity_dead_letter_queue_url,
         parser=identity_event,
         handle=work,
+        give_up=give_up,
         concurrency=CONCURRENCY,
     )
 

@@ -194,6 +194,13 @@ class MemberRemoved(Event):
     removed_at: str
 
 
+class ExportTenant(Event):
+    """Write an archive of the tenant, or go on with it."""
+
+    kind: Literal["tenant.export"] = "tenant.export"
+    export_id: str
+
+
 class CloseTenant(Event):
     """Let nobody into a tenant any more that is to be erased."""
 
@@ -223,7 +230,7 @@ EmbeddingWork = IndexSources | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
-IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant
+IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant | ExportTenant
 IdentityEvent = Annotated[IdentityWork, Field(discriminator="kind")]
 AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
 
@@ -253,4 +260,5 @@ QUEUE_OF: dict[type[Event], Queue] = {
     MemberRemoved: Queue.IDENTITY,
     TenantRenamed: Queue.IDENTITY,
     CloseTenant: Queue.IDENTITY,
+    ExportTenant: Queue.IDENTITY,
 }

@@ -18,8 +18,8 @@ def bound() -> str | None:
 
 
 @contextmanager
-def working_for(tenant_id: str) -> Iterator[None]:
-    """Work for a tenant until the block ends: for what serves several after another."""
+def working_for(tenant_id: str | None) -> Iterator[None]:
+    """Work for a tenant until the block ends, or for none: for what serves several after another."""
     token = _tenant.set(tenant_id)
     try:
         yield

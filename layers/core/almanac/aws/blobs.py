@@ -73,6 +73,12 @@ class Blobs:
         answer = await client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
         return [entry["Key"] for entry in answer.get("Contents", [])] != [key]
 
+    async def address(self, key: str, seconds: int, name: str) -> str:
+        """Return where anyone may download an object for a while, as a file of this name."""
+        client = await self._clients.get("s3")
+        given = {"Bucket": self.bucket, "Key": key, "ResponseContentDisposition": f'attachment; filename="{name}"'}
+        return str(await client.generate_presigned_url("get_object", Params=given, ExpiresIn=seconds))
+
     async def put(self, key: str, body: bytes, *, tags: Mapping[str, str] | None = None) -> None:
         """Write the whole object. Tagged `TRANSIENT`, the bucket's lifecycle removes it after two weeks."""
         client = await self._clients.get("s3")

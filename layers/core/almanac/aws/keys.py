@@ -230,9 +230,9 @@ def conversation(tenant_id: str, conversation_id: str) -> Key:
     return Key(f"TENANT#{tenant_id}#CONVERSATION#{conversation_id}", ITEM)
 
 
-def conversations(tenant_id: str) -> str:
-    """Children partition. Example: `TENANT#ten_1#CONVERSATIONS`."""
-    return f"TENANT#{tenant_id}#CONVERSATIONS"
+def conversations(tenant_id: str, actor_id: str) -> str:
+    """Children partition of who began them. Example: `TENANT#ten_1#CONVERSATIONS#usr_1`."""
+    return f"TENANT#{tenant_id}#CONVERSATIONS#{actor_id}"
 
 
 def conversation_turn(tenant_id: str, conversation_id: str, turn: int) -> Key:
@@ -423,6 +423,21 @@ def past_commit(tenant_id: str, commit: str, repository_id: str, run: int) -> Ke
 def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
     """Example: `TENANT#ten_1#VECTOR#local-bge-small-en-v1.5#9f86d0...` / `ITEM`."""
     return Key(f"TENANT#{tenant_id}#VECTOR#{model_slug}#{text_sha256}", ITEM)
+
+
+def exports(tenant_id: str) -> str:
+    """Partition of a tenant's exports. Example: `TENANT#ten_1#EXPORTS`."""
+    return f"TENANT#{tenant_id}#EXPORTS"
+
+
+def export(tenant_id: str, export_id: str) -> Key:
+    """Example: `TENANT#ten_1#EXPORTS` / `exp_1`."""
+    return Key(exports(tenant_id), export_id)
+
+
+def export_prefix(tenant_id: str, export_id: str) -> str:
+    """Under it lies one archive. Example: `tenants/ten_1/exports/exp_1/`."""
+    return f"{tenant_prefix(tenant_id)}exports/{export_id}/"
 
 
 def erasure(erasure_id: str) -> Key:
