@@ -229,7 +229,7 @@ def _table(operation: str, parameters: Mapping[str, Any]) -> list[Request]:
         return [_items(operation, resource, [_queried(parameters)])]
     if "Key" in parameters or "Item" in parameters:
         return [_items(operation, resource, [_partition(parameters)])]
-    if operation == "Scan":
+    if operation == "Scan" and "ProjectionExpression" in parameters:
         read = {*parameters["ProjectionExpression"].split(", "), *_NAMED.findall(parameters["FilterExpression"])}
         context = {"dynamodb:Attributes": tuple(sorted(read)), "dynamodb:Select": (parameters["Select"],)}
         return [Request("dynamodb:Scan", resource, context)]
