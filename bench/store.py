@@ -29,10 +29,11 @@ class StoreWait:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count the calls of every aioboto3 client inside the block."""
+        """Count the calls of every aioboto3 and boto3 client inside the block."""
         from aiobotocore.httpsession import AIOHTTPSession
+        from botocore.httpsession import URLLib3Session
 
-        original = AIOHTTPSession.send
+        original, original_blocking = AIOHTTPSession.send, URLLib3Session.send
 
         async def send(session: Any, request: Any) -> Any:
             began = time.perf_counter()
@@ -41,11 +42,20 @@ class StoreWait:
             finally:
                 self.seconds += time.perf_counter() - began
 
+        def send_blocking(session: Any, request: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return original_blocking(session, request)
+            finally:
+                self.seconds += time.perf_counter() - began
+
         AIOHTTPSession.send = send  # type: ignore[method-assign,assignment]
+        URLLib3Session.send = send_blocking  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
             AIOHTTPSession.send = original  # type: ignore[method-assign]
+            URLLib3Session.send = original_blocking  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from identity.tokens.errors import TokenRefused
 
 SKEW_SECONDS = 30
 _LONGEST_SUBJECT = 255
+_USUAL_SESSIONS = ("origin_jti", "sid", "jti")
 _SESSION = re.compile(r"[\x21-\x7e]{1,256}")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189}")
 
@@ -79,13 +80,16 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
 
 
 def _session(claims: Mapping[str, Any], issuer: Issuer) -> str:
-    """Return the session's name. One that is named and cannot be looked up is refused: it may have been ended."""
-    named = (issuer.claims.session,) if issuer.claims.session else ("origin_jti", "sid", "jti")
-    for name in named:
-        if name in claims:
-            value = claims[name]
+    """Return the session's name, or an empty text for an issuer that names none.
+
+    One that was to be there, or cannot be looked up, is refused: the session may have been ended.
+    """
+    wanted = issuer.claims.session
+    for name in (wanted,) if wanted else _USUAL_SESSIONS:
+        if name in claims or wanted:
+            value = claims.get(name)
             if not isinstance(value, str) or not _SESSION.fullmatch(value):
-                raise TokenRefused("malformed")
+                raise TokenRefused("no_session")
             return value
     return ""
 

@@ -432,14 +432,18 @@ def test_a_token_speaks_of_somebody(subject: Any) -> None:
 
 @pytest.mark.parametrize("session", ["", "a b", "a\nb", "x" * 257, 7, ["session-1"], {"ended": False}])
 def test_a_session_that_cannot_be_looked_up_is_refused(session: Any) -> None:
-    assert refusal(MAKER.token(sid=session)) == "malformed"
-    assert refusal(MAKER.token(origin_jti=session)) == "malformed"
+    assert refusal(MAKER.token(sid=session)) == "no_session"
+    assert refusal(MAKER.token(origin_jti=session)) == "no_session"
 
 
 def test_the_session_is_the_pools_before_the_tokens_own() -> None:
     assert verifier().verify(MAKER.token(origin_jti="a", jti="b"), NOW).session_id == "a"
     assert verifier().verify(MAKER.token(sid=None, jti="b"), NOW).session_id == "b"
     assert verifier().verify(MAKER.token(sid=None), NOW).session_id == ""
+
+
+def test_a_session_that_the_operator_counts_on_is_needed() -> None:
+    assert refusal(MAKER.token(), claims=ClaimNames(session="origin_jti")) == "no_session"
 
 
 def test_only_a_verified_address_counts() -> None:
