@@ -14,6 +14,7 @@ from almanac_cli import (
     projects,
     repositories,
     search,
+    secrets,
     session,
     stack,
     tenants,
@@ -48,6 +49,8 @@ app.add_typer(repositories.app, name="repositories")
 app.add_typer(messages.checkpoints, name="checkpoints")
 app.add_typer(messages.messages, name="messages")
 app.add_typer(index.app, name="index")
+app.add_typer(secrets.secrets, name="secrets")
+app.add_typer(secrets.provider_keys, name="provider-keys")
 
 
 def main() -> None:
