@@ -1,0 +1,1 @@
+"""Reading, checking and exporting a tenant's audit log."""
