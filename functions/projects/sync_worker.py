@@ -11,11 +11,13 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
 from almanac.events import RepositoryChanged, SyncRepository, sync_event
+from almanac.limits.quotas import Quotas
 from almanac.settings import (
     BucketSettings,
     EmbeddingSettings,
     EncryptionSettings,
     GitSettings,
+    QuotaSettings,
     SyncQueueSettings,
     TableSettings,
 )
@@ -37,6 +39,7 @@ def dependencies() -> SyncDependencies:
         blobs=Blobs(settings.bucket, clients),
         secrets=Secrets(settings.key_id, clients),
         allow_private_hosts=settings.allow_private_hosts,
+        quotas=Quotas.configured(QuotaSettings.load()),
         cache=cache_root(Path(tempfile.gettempdir()) / "almanac-git"),
         clock=time.time,
     )

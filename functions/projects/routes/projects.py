@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from almanac.errors import Unprocessable
+from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
@@ -22,7 +23,7 @@ _LISTING = "projects"
     "/projects",
     status_code=201,
     response_model=Project,
-    responses=problem_responses(ProjectNotFound, Unprocessable, IdempotencyKeyReused, Busy),
+    responses=problem_responses(ProjectNotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, Busy),
 )
 async def create_project(
     principal: Editor, body: ProjectCreate, response: Response, idempotency_key: IdempotencyKey = None

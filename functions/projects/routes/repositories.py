@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from almanac.access import Principal
 from almanac.errors import Unprocessable
+from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
@@ -44,6 +45,7 @@ router = APIRouter(prefix="/projects/{project_id}/repositories", tags=["reposito
     responses=problem_responses(
         ProjectNotFound,
         AlreadyConnected,
+        QuotaExceeded,
         Unprocessable,
         UnsuitableUrl,
         InvalidSelection,

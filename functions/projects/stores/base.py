@@ -49,6 +49,7 @@ class Store:
     def __init__(self, dependencies: Dependencies, tenant_id: str) -> None:
         self._table: Table = dependencies.table
         self._manifest = dependencies.manifest(tenant_id)
+        self._quotas = dependencies.quotas
         self._tenant_id = tenant_id
 
     async def _commit(self, parts: Parts) -> None:

@@ -7,6 +7,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Update, Write
 from almanac.events import DeleteProject
 from almanac.ids import is_id
+from almanac.limits.quotas import Quota, one_less
 from almanac.visible import Sight, Visibility
 from projects.dependencies import Dependencies
 from projects.errors import ProjectNotFound, VersionConflict
@@ -47,12 +48,20 @@ class ProjectStore(Store):
     async def create(self, project: Project, actor_id: str, remembered: Sequence[Put]) -> None:
         """Write a new project, with `actor_id` as the member of a private one.
 
-        Raises `Refused` when another call remembered its answer first.
+        Raises `QuotaExceeded`, or `Refused` when another call remembered its answer first.
         """
-        parts: dict[str, Write | Sequence[Write]] = {"project": Put(project.to_item(self._tenant_id))}
+        parts: dict[str, Write | Sequence[Write]] = {
+            "project": Put(project.to_item(self._tenant_id)),
+            "quota": self._quotas.one_more(self._tenant_id, Quota.PROJECTS),
+        }
         if project.visibility is Visibility.PRIVATE:
             parts["members"] = opened(self._tenant_id, project.id, actor_id, project.created_at)
-        await self._commit({**parts, "idempotency": remembered})
+        try:
+            await self._commit({**parts, "idempotency": remembered})
+        except Refused as refused:
+            if refused.part == "quota":
+                raise self._quotas.exceeded(refused.item, Quota.PROJECTS) from None
+            raise
 
     async def update(self, project_id: str, version: int, changes: Mapping[str, Any], actor_id: str) -> Project:
         """Change a project that is still at `version`; raises `ProjectNotFound` or `VersionConflict`.
@@ -91,6 +100,7 @@ class ProjectStore(Store):
                         condition=ACTIVE,
                         values=DELETING,
                     ),
+                    "quota": one_less(self._tenant_id, Quota.PROJECTS),
                     "index": self._manifest.drop(project_id),
                     "outbox": outbox.message(then),
                 }

@@ -13,6 +13,7 @@ from almanac.aws.table import ConditionFailed, Delete, Put, Update, Write
 from almanac.clock import iso
 from almanac.events import DeleteRepository, SyncRepository
 from almanac.ids import is_id
+from almanac.limits.quotas import Quota, one_less
 from projects.errors import AlreadyConnected, Busy, ProjectNotFound, RepositoryNotFound, VersionConflict
 from projects.model import Hook, RepositoryRecord, RepositoryState, SyncRun
 from projects.stores.base import (
@@ -56,7 +57,8 @@ class RepositoryStore(Store):
     ) -> None:
         """Write a new repository with its hook.
 
-        Raises `ProjectNotFound`, `AlreadyConnected`, or `Refused` when another call remembered its answer first.
+        Raises `ProjectNotFound`, `AlreadyConnected`, `QuotaExceeded`, or `Refused` when another call remembered its
+        answer first.
         """
         try:
             await self._commit(
@@ -65,6 +67,7 @@ class RepositoryStore(Store):
                     "repository": Put(repository.to_item(self._tenant_id)),
                     "hook": Put(hook.to_item(self._tenant_id)),
                     "guard": self._guard(repository.project_id, repository.remote, repository.id),
+                    "quota": self._quotas.one_more(self._tenant_id, Quota.REPOSITORIES),
                     "outbox": outbox.message(then),
                     "idempotency": remembered,
                 }
@@ -74,6 +77,8 @@ class RepositoryStore(Store):
                 raise ProjectNotFound from None
             if refused.part == "guard":
                 raise await self._connected(repository.project_id, repository.remote) from None
+            if refused.part == "quota":
+                raise self._quotas.exceeded(refused.item, Quota.REPOSITORIES) from None
             raise
 
     async def update(
@@ -192,6 +197,7 @@ class RepositoryStore(Store):
             ),
             "hook": Delete(keys.hook(self._tenant_id, then.repository_id)),
             "guard": self._unguard(project_id, remote, then.repository_id),
+            "quota": one_less(self._tenant_id, Quota.REPOSITORIES),
             "outbox": outbox.message(then),
         }
 

@@ -71,6 +71,10 @@ def branch_not_found(wanted: str, existing: list[str]) -> SyncFailed:
     return SyncFailed("branch_not_found", f"No branch matches '{wanted}'. The repository has: {shown}.")
 
 
+def over_quota(cause: str) -> SyncFailed:
+    return SyncFailed("quota_exceeded", cause)
+
+
 def incomplete() -> SyncFailed:
     return SyncFailed("corrupt_pack", "The host sent objects that are damaged or incomplete.")
 

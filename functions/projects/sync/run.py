@@ -10,6 +10,7 @@ from almanac.aws.blobs import TRANSIENT
 from almanac.aws.table import ConditionFailed, Update
 from almanac.events import SyncRepository
 from almanac.ids import new_ulid
+from almanac.limits.quotas import QuotaExceeded
 from almanac.observability import emit, log, log_failure
 from almanac.worker.batch import Deadline
 from projects.model import RepositoryState
@@ -166,6 +167,7 @@ class _Sync:
             if not self._is_new(repository, target):
                 missing = error_of(target.missing, self._dependencies.clock()) if target.missing else None
                 return await self._store.settle(repository, missing, quiet=True)
+            await self._check_room()
             await self._store.mark(RepositoryState.SYNCING)
             target, objects = await fetcher.fetch()
         except failures.SyncFailed as failure:
@@ -180,6 +182,13 @@ class _Sync:
             raise
         await self._emit(repository, run, objects)
         return True
+
+    async def _check_room(self) -> None:
+        """Raise `SyncFailed` when the tenant has as much content as it may. A run that has begun comes to its end."""
+        try:
+            await self._dependencies.usage.refuse_content(self._message.tenant_id)
+        except QuotaExceeded as error:
+            raise failures.over_quota(error.detail) from None
 
     async def _recovered(
         self, fetcher: Fetcher, repository: Repository, failure: failures.SyncFailed

@@ -9,6 +9,7 @@ from almanac.access import Caller, Role
 from almanac.aws import keys
 from almanac.aws.table import dynamo
 from identity.usage import routes
+from projects import wiring
 from tests.integration.harness import ADMIN, Stack, person
 
 USAGE = "/api/v1/tenants/me/usage"
@@ -17,10 +18,15 @@ USAGE = "/api/v1/tenants/me/usage"
 @pytest.fixture(autouse=True)
 def _quotas(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ALMANAC_MAX_PROJECTS", "2")
-    routes._quotas.cache_clear()
+    _forget()
     yield
     monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
     routes._quotas.cache_clear()
+    wiring.dependencies.cache_clear()
 
 
 def shown(stack: Stack, tenant: str, caller: Caller | None = None) -> dict[str, Any]:

@@ -81,7 +81,11 @@ class Workspace:
         pages = self.stack.client("dynamodb").get_paginator("scan").paginate(TableName="almanac")
         own = keys.tenant(self.tenant).pk
         found = [plain(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(f"{own}#")]
-        return [item for item in found if item["entity"] != "outbox" and not item["entity"].startswith("audit_")]
+        return [
+            item
+            for item in found
+            if item["entity"] not in {"outbox", "usage"} and not item["entity"].startswith("audit_")
+        ]
 
     def awaited(self) -> dict[str, int]:
         """Return what the index awaits of the tenant: versions by name."""
