@@ -215,7 +215,7 @@ def _table(operation: str, parameters: Mapping[str, Any]) -> list[Request]:
             for kind, arguments in write.items():
                 grouped.setdefault(_WRITES[kind], []).append(_partition(arguments))
         # Judged by action, over all of its items: whoever is allowed these together is allowed each.
-        return [_items(action, "Table", found) for action, found in grouped.items()]
+        return [_items(action, "Table", found, enclosing=operation) for action, found in grouped.items()]
     if operation == "BatchGetItem":
         return [_items(operation, "Table", map(_pk, each["Keys"])) for each in parameters["RequestItems"].values()]
     if operation == "BatchWriteItem":
@@ -236,8 +236,9 @@ def _table(operation: str, parameters: Mapping[str, Any]) -> list[Request]:
     return [Request(f"dynamodb:{operation}", resource)]
 
 
-def _items(action: str, resource: str, partitions: Any) -> Request:
-    return Request(f"dynamodb:{action}", resource, {KEYS: tuple(dict.fromkeys(partitions))})
+def _items(action: str, resource: str, partitions: Any, *, enclosing: str | None = None) -> Request:
+    within = {"dynamodb:EnclosingOperation": (enclosing,)} if enclosing else {}
+    return Request(f"dynamodb:{action}", resource, {KEYS: tuple(dict.fromkeys(partitions)), **within})
 
 
 def _partition(arguments: Mapping[str, Any]) -> str:
