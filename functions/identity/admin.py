@@ -1,4 +1,7 @@
-"""Entry for operators: invoked with AWS credentials, never over HTTP. Creates tenants, and keys for locked-out ones."""
+"""Entry for operators: invoked with AWS credentials, never over HTTP.
+
+Creates tenants, and keys for locked-out ones; sets one tenant's limits and quotas.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -15,6 +18,7 @@ from identity.schemas import Name, TenantId
 from identity.tenants import service as tenants
 from identity.tenants.invitations import Sent, invite_owner
 from identity.tenants.schemas import EmailAddress
+from identity.usage.limits import SetLimits, set_limits
 
 
 class CreateTenant(BaseModel):
@@ -39,8 +43,8 @@ class CreateKey(BaseModel):
     scopes: Scopes = sorted(GRANTABLE)
 
 
-_command: TypeAdapter[CreateTenant | CreateKey] = TypeAdapter(
-    Annotated[CreateTenant | CreateKey, Field(discriminator="action")]
+_command: TypeAdapter[CreateTenant | CreateKey | SetLimits] = TypeAdapter(
+    Annotated[CreateTenant | CreateKey | SetLimits, Field(discriminator="action")]
 )
 
 
@@ -49,7 +53,7 @@ class CommandRefused(Exception):
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Carry out one command; returns `tenant_id`, `key_id` and `api_key`. Raises `CommandRefused`.
+    """Carry out one command; returns `tenant_id`, and `key_id` and `api_key` of a new key. Raises `CommandRefused`.
 
     With `owner_email`, `invitation_id` and `mail` too, and `invitation_token` where no letter takes it.
     """
@@ -58,6 +62,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         command = _command.validate_python(event)
     except ValidationError as error:
         raise CommandRefused(_explain(error)) from None
+    if isinstance(command, SetLimits):
+        return _limited(command)
     try:
         created, invited = runtime.run(_carry_out(command))
     except AppError as error:
@@ -65,6 +71,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     record = created.record
     log("info", command.action, tenant_id=record.tenant_id, key_id=record.id, scopes=spell(record.scopes))
     return {"tenant_id": record.tenant_id, "key_id": record.id, "api_key": created.text, **_shown(invited)}
+
+
+def _limited(command: SetLimits) -> dict[str, str]:
+    async def carry_out() -> None:
+        with tenancy.working_for(command.tenant_id):
+            await set_limits(wiring.table(), command)
+
+    try:
+        runtime.run(carry_out())
+    except AppError as error:
+        raise CommandRefused(error.detail) from None
+    log("info", command.action, **command.model_dump(exclude={"action"}, exclude_unset=True))
+    return {"tenant_id": command.tenant_id}
 
 
 async def _carry_out(command: CreateTenant | CreateKey) -> tuple[keys.NewKey, Sent | None]:

@@ -139,6 +139,23 @@ def test_limits_that_an_operator_sets_bind_environments_that_never_saw_them() ->
     assert admitted(known) + admitted(fresh) == 2
 
 
+def test_a_limit_that_was_lifted_binds_again_a_minute_after_it_is_back() -> None:
+    world = World()
+    limiter = world.environment()
+    lifted = Shelf(KEY, lambda item: [] if item.get("tenant_rate") == 0 else [Bucket("t", Policy("t", 1, 1_000))])
+
+    async def run() -> list[int]:
+        table = Table("almanac", world.store)
+        await table.write(Update(KEY, set={"tenant_rate": 0}, add={REVISION: 1}, condition=""))
+        found = [admitted(await spend(limiter, 5, lifted))]
+        await table.write(Update(KEY, set={"tenant_rate": None}, add={REVISION: 1}, condition=""))
+        found.append(admitted(await spend(limiter, 5, lifted)))
+        world.now += 61
+        return [*found, admitted(await spend(limiter, 5, lifted))]
+
+    assert asyncio.run(run()) == [5, 5, 1]
+
+
 def test_a_store_that_fails_admits_everybody_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     counted: list[str] = []

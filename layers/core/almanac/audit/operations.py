@@ -34,6 +34,9 @@ OPERATIONS: dict[str, Kind] = {
     "list_members": R, "get_member": R, "update_member": C, "remove_member": C, "leave_tenant": C,
     "list_invitations": R, "create_invitation": C, "resend_invitation": C, "revoke_invitation": C,
     "accept_invitation": W,
+    # leaving: what is erased is gone with its log, whose last hash the receipt keeps; the receipts are the person's
+    "create_erasure": C, "list_erasures": P, "get_erasure": P,
+    "create_export": C, "list_exports": R, "get_export": S, "delete_export": C,
     # people and their sessions: of no tenant
     "sign_up": P, "confirm_sign_up": P, "resend_code": P, "sign_in": P, "sign_in_mfa": P, "refresh_session": P,
     "sign_out": P, "forgot_password": P, "reset_password": P, "get_me": P, "update_me": P, "change_password": P,
@@ -41,8 +44,11 @@ OPERATIONS: dict[str, Kind] = {
     "sign_out_everywhere": P,
     # the audit log
     "list_audit": S, "export_audit": S, "verify_audit": R,
+    # quotas
+    "get_usage": R, "recount_usage": C,
     # projects
     "list_projects": R, "get_project": R, "create_project": C, "update_project": C, "delete_project": C,
+    "list_project_members": R, "get_project_member": R, "add_project_member": C, "remove_project_member": C,
     # repositories
     "list_repositories": R, "get_repository": R, "create_repository": C, "update_repository": C,
     "delete_repository": C, "sync_repository": C, "rotate_webhook_secret": C,

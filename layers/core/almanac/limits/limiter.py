@@ -22,6 +22,8 @@ REVISION = "revision"
 """Counts the operator's changes of an item's limits; absent before the first."""
 _SECONDS = 2.0
 """How long a call waits for its limit at most. A limit that cannot be looked up does not hold anybody up."""
+_UNLIMITED_MILLISECONDS = 60_000
+"""How long it is believed that an item lifts all limits: no write then tells that they are back."""
 _MOST_REMEMBERED = 2_000
 _FORGOTTEN_PER_WRITE = 10
 _ATTEMPTS = 3
@@ -54,7 +56,7 @@ class Limiter:
 
     table: Table
     clock: Callable[[], float] = time.time
-    _images: OrderedDict[Key, Item] = field(default_factory=OrderedDict)
+    _images: OrderedDict[Key, tuple[int, Item]] = field(default_factory=OrderedDict)
 
     async def spend(self, shelf: Shelf) -> Standing:
         """Take a call out of each bucket of an item, or out of none.
@@ -74,15 +76,19 @@ class Limiter:
 
     async def _spend(self, shelf: Shelf) -> Standing:
         for _ in range(_ATTEMPTS):
-            at, known = self._now(), self._images.get(shelf.key, {})
+            at = self._now()
+            seen, known = self._images.get(shelf.key, (at, {}))
             buckets = shelf.buckets(known)
+            if not buckets and known and at - seen > _UNLIMITED_MILLISECONDS:
+                known = {}
+                buckets = shelf.buckets(known)
             if not buckets:
                 return Standing(at)
             levels = [bucket.level(known, at) for bucket in buckets]
             if any(level.wait(at) for level in levels):
                 return _standing(levels, at)
             item, written = await self._write(shelf, known, buckets, levels, at)
-            self._remember(shelf.key, item)
+            self._remember(shelf.key, at, item)
             # Somebody may have set other limits since: then nothing was spent, and the next attempt knows them.
             if item.get(REVISION) == known.get(REVISION):
                 return _standing([bucket.level(item, at) for bucket in buckets], at, spent=written)
@@ -111,8 +117,8 @@ class Limiter:
         except ConditionFailed as failed:
             return failed.item or {}, False
 
-    def _remember(self, key: Key, item: Item) -> None:
-        self._images[key] = item
+    def _remember(self, key: Key, at: int, item: Item) -> None:
+        self._images[key] = at, item
         self._images.move_to_end(key)
         if len(self._images) > _MOST_REMEMBERED:
             self._images.popitem(last=False)
