@@ -61,8 +61,8 @@ async def _search(principal: Principal, request: SearchRequest, place: str) -> S
     after = service.position_from_json(position) if position else None
     wanted, hints = _read(request, now, place)
     if request.as_of:
-        wanted = replace(wanted, past=await _past(principal.tenant_id, request.as_of, now, place))
-    page = await searcher.search(principal.tenant_id, wanted, request.limit, after)
+        wanted = replace(wanted, past=await _past(principal, request.as_of, now, place))
+    page = await searcher.search(principal.tenant_id, wiring.sight(principal).hidden, wanted, request.limit, after)
     if after is None and page.found.views:
         await wiring.recall().sampled(principal.tenant_id, page.found.index.id, page.hits, page.exhaustively)
     following = {**service.position_to_json(page.next), "now": int(now.timestamp())} if page.next else None
@@ -83,11 +83,12 @@ def _read(request: SearchRequest, now: datetime, place: str) -> "tuple[service.A
     return service.Asked(query.text, query.phrases, query.without, filters, request.explain), query.hints
 
 
-async def _past(tenant_id: str, as_of: str, now: datetime, place: str) -> "Past":
+async def _past(principal: Principal, as_of: str, now: datetime, place: str) -> "Past":
     from search import past
 
+    containers, hiding = wiring.reader().containers, wiring.sight(principal).hidden
     try:
-        return await past.resolve(wiring.table(), tenant_id, as_of, now)
+        return await past.resolve(wiring.table(), containers, principal.tenant_id, hiding, as_of, now)
     except (CommitNotIndexed, AmbiguousCommit) as error:
         error.field = f"{place}.as_of"
         raise

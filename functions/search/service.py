@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from almanac.embeddings.base import Embedder
 from almanac.errors import RetryableError, TerminalError
+from almanac.index.containers import Hiding
 from almanac.index.filters import Filters
 from almanac.index.fusion import meaning_weight
 from almanac.index.history import Past
@@ -77,14 +78,19 @@ class Searcher:
     reader: Reader
     embedder_for: Callable[[str], Embedder]
 
-    async def search(self, tenant_id: str, asked: Asked, limit: int, after: Position | None = None) -> Page:
-        """Return one page; by words alone when the model does not answer. Raises `IndexUnavailable`."""
+    async def search(
+        self, tenant_id: str, hiding: Hiding, asked: Asked, limit: int, after: Position | None = None
+    ) -> Page:
+        """Return one page, by words alone when the model does not answer. Raises `IndexUnavailable`.
+
+        There is nothing on it of the projects that `hiding` names.
+        """
 
         def asking(info: IndexInfo) -> Awaitable[Query]:
             return self._query(info, asked)
 
         as_of = asked.past.as_of if asked.past else None
-        found = await self.reader.search(tenant_id, asking, limit + 1, after, as_of)
+        found = await self.reader.search(tenant_id, asking, limit + 1, after, as_of, hiding=hiding)
         shown = found.hits[:limit]
         return Page(found, shown, shown[-1].position if len(found.hits) > limit else None, asked.past)
 

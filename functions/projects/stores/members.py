@@ -106,6 +106,8 @@ class MemberStore(Store):
         """Return what holds while somebody is of the tenant; raises `ActorNotFound`."""
         if is_id(actor_id, "usr"):
             return Check(keys.member(self._tenant_id, actor_id))
+        if is_id(actor_id, "svc"):
+            return Check(keys.service_account(self._tenant_id, actor_id))
         if is_id(actor_id, "key"):
             return Check(await _key_of(self._table, self._tenant_id, actor_id))
         raise ActorNotFound

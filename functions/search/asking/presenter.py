@@ -36,6 +36,11 @@ def kept(shown: schemas.Answer) -> dict[str, Any]:
     return shown.model_dump(mode="json", include=set(KEPT))
 
 
+def quoted(made: Answer) -> set[str]:
+    """Return the projects that an answer quotes."""
+    return {cited.quote.passage.shown.project_id for cited in made.citations}
+
+
 def conversation(found: repository.Conversation) -> schemas.Conversation:
     return schemas.Conversation.model_validate(vars(found))
 

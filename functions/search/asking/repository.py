@@ -1,4 +1,4 @@
-"""One tenant's conversations in the table.
+"""One caller's conversations in the table: nobody else finds them.
 
 A conversation's item counts its turns, and each turn is an item under the next number: both are written in one
 transaction that demands the count that was read. Of two turns said at once one is refused, and takes the next number.
@@ -7,7 +7,7 @@ transaction that demands the count that was read. Of two turns said at once one 
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from almanac.aws import keys
@@ -19,6 +19,7 @@ from search.asking.errors import ConversationBusy, ConversationNotFound
 
 LIFETIME_SECONDS = 90 * 24 * 3600
 """From the last turn on; each turn goes as long after it was said."""
+NOT_SHOWN = "This answer is not shown any more."
 _ATTEMPTS = 12
 _DELETED_AT_ONCE = 100
 
@@ -34,7 +35,10 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and its answer, which is kept as it was given. `filters` are those that the answer was found under."""
+    """A question and its answer, which is kept as it was given. `filters` are those that the answer was found under.
+
+    `projects` are those that it quotes, or that the turns do by which the question was made to stand alone.
+    """
 
     number: int
     question: str
@@ -42,6 +46,14 @@ class Turn:
     answer: Mapping[str, Any]
     filters: Mapping[str, Any]
     at: str
+    projects: tuple[str, ...] = ()
+
+    def as_seen(self, hidden: frozenset[str]) -> "Turn":
+        """Return the turn without its answer where that tells of a project that the caller no longer sees."""
+        if hidden.isdisjoint(self.projects):
+            return self
+        nothing = {"answer": NOT_SHOWN, "answered": False, "sentences": [], "citations": []}
+        return replace(self, resolved_question=self.question, answer={**self.answer, **nothing})
 
 
 @dataclass(frozen=True)
@@ -53,18 +65,22 @@ class Listed:
 
 
 class Conversations:
-    def __init__(self, table: Table, tenant_id: str) -> None:
+    """What `actor_id` asks is its own, whatever others may see."""
+
+    def __init__(self, table: Table, tenant_id: str, actor_id: str) -> None:
         self._table = table
         self._tenant_id = tenant_id
+        self._actor_id = actor_id
 
     async def create(self, title: str) -> Conversation:
         moment = now()
         made = Conversation(new_id("cnv"), title, moment, moment, 0)
         item = {
             **keys.conversation(self._tenant_id, made.id).as_dict(),
-            "gsi1pk": keys.conversations(self._tenant_id),
+            "gsi1pk": keys.conversations(self._tenant_id, self._actor_id),
             "gsi1sk": made.id,
             "entity": "conversation",
+            "actor_id": self._actor_id,
             **vars(made),
             "expires_at": _expiry(),
         }
@@ -75,7 +91,7 @@ class Conversations:
         """Return a conversation; raises `ConversationNotFound`, which names `field`."""
         key = keys.conversation(self._tenant_id, conversation_id)
         item = await self._table.get(key) if is_id(conversation_id, "cnv") else None
-        if item is None or item["expires_at"] <= time.time():
+        if item is None or item["expires_at"] <= time.time() or item.get("actor_id") != self._actor_id:
             raise ConversationNotFound(field=field)
         return _conversation(item)
 
@@ -147,7 +163,7 @@ class Conversations:
 
     async def list(self, limit: int, before: str | None) -> Listed:
         """Return a page, the newest first, of those older than `before`."""
-        partition = keys.conversations(self._tenant_id)
+        partition = keys.conversations(self._tenant_id, self._actor_id)
         after: Item | None = None
         if before is not None:
             key = keys.conversation(self._tenant_id, before)
@@ -170,7 +186,8 @@ def _conversation(item: Item) -> Conversation:
 
 
 def _turn(item: Item) -> Turn:
-    return Turn(**{name: item[name] for name in Turn.__dataclass_fields__})
+    fields = {name: item[name] for name in Turn.__dataclass_fields__ if name != "projects"}
+    return Turn(**fields, projects=tuple(item.get("projects", ())))
 
 
 def _expiry() -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from almanac.index.containers import Hiding
 from almanac.index.manifest import IndexInfo
 from almanac.index.retrieval import Query
 from almanac.index.shards import Chunk, ShardedSearch
@@ -13,10 +14,11 @@ from search.service import Asked, Page, Searcher
 
 @dataclass(frozen=True)
 class IndexSources:
-    """The sources of one tenant, narrowed as `asked` says, whatever its text is."""
+    """The sources of one tenant, narrowed as `asked` says, whatever its text is, without those that `hiding` names."""
 
     searcher: Searcher
     tenant_id: str
+    hiding: Hiding
     asked: Asked
 
     async def find(self, question: str, limit: int) -> Retrieved:
@@ -42,14 +44,14 @@ class IndexSources:
         past = self.asked.past
         # A search for nothing brings the reader up to the manifest as it stands now; the rows are then just read.
         found = await self.searcher.reader.search(
-            self.tenant_id, _nothing, 1, as_of=past.as_of if past is not None else None
+            self.tenant_id, _nothing, 1, as_of=past.as_of if past is not None else None, hiding=self.hiding
         )
         chunks = [Chunk(passage.source_id, passage.version, passage.ordinal) for passage in passages]
         texts = zip(passages, await ShardedSearch(found.shards).texts(chunks), strict=True)
         return {passage.key: replace(passage, text=text) for passage, text in texts if text is not None}
 
     async def _page(self, question: str, limit: int) -> Page:
-        return await self.searcher.search(self.tenant_id, replace(self.asked, text=question), limit)
+        return await self.searcher.search(self.tenant_id, self.hiding, replace(self.asked, text=question), limit)
 
 
 async def _nothing(_: IndexInfo) -> Query:

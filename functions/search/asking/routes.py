@@ -65,6 +65,8 @@ async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
             )
         await conversations.get(body.conversation_id, field=_FIELD)
         turns = await conversations.recent(body.conversation_id, _TURNS_READ)
+    hidden = await wiring.sight(principal).hidden() if turns else frozenset[str]()
+    turns = [turn for turn in turns if hidden.isdisjoint(turn.projects)]
     asker = await asyncio.to_thread(_prepared)
     from search.asking import presenter
     from search.asking.followups import Said, leans
@@ -78,7 +80,9 @@ async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
     made = await asker.ask(question, sources, body.limit)
     shown = presenter.answer(made, body.question, filters, body.conversation_id, None)
     if body.conversation_id is not None:
-        kept = Turn(0, body.question, question, presenter.kept(shown), filters, moment())
+        leant_on = turns if question != body.question else []
+        projects = {*presenter.quoted(made), *(name for turn in leant_on for name in turn.projects)}
+        kept = Turn(0, body.question, question, presenter.kept(shown), filters, moment(), tuple(sorted(projects)))
         shown.turn = (await conversations.append(body.conversation_id, kept, field=_FIELD)).number
     return shown
 
@@ -105,7 +109,7 @@ async def create_conversation(principal: Editor, body: ConversationCreate, respo
     responses=problem_responses(InvalidCursor, Unprocessable),
 )
 async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ConversationList:
-    """List the tenant's conversations, the newest first."""
+    """List the conversations that the caller began, the newest first."""
     await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
@@ -126,7 +130,10 @@ async def list_conversations(principal: Reader, limit: Limit = 50, cursor: Curso
 async def get_conversation(
     principal: Reader, conversation_id: Id, limit: Limit = 50, cursor: Cursor = None
 ) -> ConversationTurns:
-    """Show a conversation and its turns, the oldest first, as they were said."""
+    """Show a conversation and its turns, the oldest first, as they were said.
+
+    An answer that quoted a project which the caller no longer sees is not shown.
+    """
     await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
@@ -136,9 +143,10 @@ async def get_conversation(
     listing = f"conversations/{conversation_id}"
     after = int(cursors.decode(listing, cursor)["after"]) if cursor else 0
     turns, following = await conversations.turns(conversation_id, limit, after)
+    hidden = await wiring.sight(principal).hidden()
     return ConversationTurns(
         **presenter.conversation(found).model_dump(),
-        items=[presenter.turn(said) for said in turns],
+        items=[presenter.turn(said.as_seen(hidden)) for said in turns],
         next_cursor=cursors.encode(listing, {"after": following}) if following else None,
     )
 
@@ -155,7 +163,7 @@ async def delete_conversation(principal: Editor, conversation_id: Id) -> None:
 
 
 def _conversations(principal: Principal) -> Conversations:
-    return Conversations(wiring.table(), principal.tenant_id)
+    return Conversations(wiring.table(), principal.tenant_id, principal.actor_id)
 
 
 def _prepared() -> Any:
@@ -172,17 +180,18 @@ async def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> 
     from search.asking.retrieval import IndexSources
     from search.service import Asked
 
-    now = datetime.now(UTC).replace(microsecond=0)
+    now, hiding = datetime.now(UTC).replace(microsecond=0), wiring.sight(principal).hidden
     request = body.search(filters)
     asked = Asked("", filters=narrowing.filters_of(request, Filters(), now, "body"))
     if request.as_of:
         try:
-            then = await past.resolve(wiring.table(), principal.tenant_id, request.as_of, now)
+            containers, tenant_id = wiring.reader().containers, principal.tenant_id
+            then = await past.resolve(wiring.table(), containers, tenant_id, hiding, request.as_of, now)
         except (CommitNotIndexed, AmbiguousCommit) as error:
             error.field = "body.as_of"
             raise
         asked = replace(asked, past=then)
-    return IndexSources(wiring.searcher(), principal.tenant_id, asked)
+    return IndexSources(wiring.searcher(), principal.tenant_id, hiding, asked)
 
 
 def _titles(turn: Turn) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from almanac.index.copies import Place, place_of
 from almanac.index.ingest import model_of
@@ -35,6 +35,10 @@ class Opened:
     info: IndexInfo
     state: ManifestState
     shards: list[OpenedShard]
+
+    def without(self, projects: frozenset[str]) -> "Opened":
+        """Return the index as who does not see these projects sees it; what it holds stays."""
+        return replace(self, shards=[replace(shard, view=shard.view.without(projects)) for shard in self.shards])
 
     @property
     def parts(self) -> list[Part]:

@@ -9,6 +9,7 @@ from search.indexes.builds import Build
 from search.indexes.service import Listed
 
 if TYPE_CHECKING:
+    from almanac.index.containers import Hidden
     from search.indexes.opening import Opened
 
 
@@ -26,11 +27,16 @@ def index(listed: Listed) -> schemas.Index:
     )
 
 
-def status(state: manifest.ManifestState, opened: "Opened | None", others: list[Listed]) -> schemas.IndexStatus:
-    """Render the index that serves; what only its parts can tell is left out where they cannot be read."""
+def status(
+    state: manifest.ManifestState, opened: "Opened | None", others: list[Listed], hidden: "Hidden"
+) -> schemas.IndexStatus:
+    """Render the index that serves; what only its parts can tell is left out where they cannot be read.
+
+    What lies in the index without being found is not told to whom projects are hidden.
+    """
     info = state.directory.serving
     log = state.segments(info.id).values()
-    heads = dict(sorted(state.standing.items()))
+    heads = dict(sorted(hidden.heads(state).items()))
     lost = [schemas.LostPart(sha256=each.sha256, reason=each.reason, at=each.at) for each in _lost(state, info.id)]
     return schemas.IndexStatus(
         id=info.id,
@@ -40,9 +46,9 @@ def status(state: manifest.ManifestState, opened: "Opened | None", others: list[
         lost=lost,
         chunks=opened.rows if opened else None,
         unembedded=opened.unembedded if opened else None,
-        superseded=sum(part.rows for part in opened.parts) - opened.rows if opened else None,
-        history=sum(part.rows for part in opened.history) if opened else None,
-        awaiting=len(state.awaiting),
+        superseded=sum(part.rows for part in opened.parts) - opened.rows if opened and not hidden.projects else None,
+        history=sum(part.rows for part in opened.history) if opened and not hidden.projects else None,
+        awaiting=len(hidden.awaited(state.awaiting.values())),
         log=schemas.Log(
             segments=len(log), rows=sum(entry.rows for entry in log), bytes=sum(entry.size for entry in log)
         ),

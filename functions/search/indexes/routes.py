@@ -39,8 +39,11 @@ async def get_search_index(principal: ReaderKey) -> IndexStatus:
     """Show the index that answers queries: its size, its log, its snapshots, what waits for it."""
     service = await _service(principal)
     state, opened = await service.serving()
+    hidden = await wiring.reader().containers.hidden(principal.tenant_id, state, wiring.sight(principal).hidden)
+    if opened is not None:
+        opened = await asyncio.to_thread(opened.without, hidden.projects)
     others = [listed for listed in await service.list() if listed.info.id != state.directory.serving.id]
-    return presenter.status(state, opened, others)
+    return presenter.status(state, opened, others, hidden)
 
 
 @router.post("/index/compact", status_code=202, response_model=CompactionQueued, responses=problem_responses(*_READING))

@@ -115,7 +115,10 @@ class LostPart(BaseModel):
 
 
 class IndexStatus(BaseModel):
-    """The index that answers queries, as it is at the moment of the call."""
+    """The index that answers queries, as it is at the moment of the call.
+
+    To whom projects are hidden, it shows what can be found of the others. Its log and snapshots are told as they lie.
+    """
 
     id: str = Field(examples=[EXAMPLE_ID])
     model: str = Field(examples=["local:bge-small-en-v1.5"])
@@ -124,8 +127,11 @@ class IndexStatus(BaseModel):
     lost: list[LostPart] = Field(description="Damaged parts that could not be repaired from their own history.")
     chunks: int | None = Field(description="Chunks that can be found.", examples=[4211])
     unembedded: int | None = Field(description="Those of them that are found by their words only.", examples=[0])
-    superseded: int | None = Field(description="Rows that are replaced or gone: compaction moves them.", examples=[57])
-    history: int | None = Field(description="Rows that only answer for the past.", examples=[310])
+    superseded: int | None = Field(
+        description="Rows that are replaced or gone: compaction moves them. Null where projects are hidden.",
+        examples=[57],
+    )
+    history: int | None = Field(description="Rows that only answer for the past. Null likewise.", examples=[310])
     awaiting: int = Field(description="Messages and batches that are stored and not embedded yet.", examples=[0])
     log: Log
     snapshots: list[Snapshot]

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -36,7 +37,14 @@ class Comparison:
         found = await self._table.batch_get([keys.message(self._tenant_id, name) for name in wanted], consistent=True)
         items = {item["id"]: item for item in found}
         compared = await asyncio.gather(*(self._difference(name, items.get(name)) for name in wanted))
-        return {name: each for name, each in zip(wanted, compared, strict=True) if each is not None}
+        differing = {name: each for name, each in zip(wanted, compared, strict=True) if each is not None}
+        return {
+            name: replace(each, project_id=self._project(name, items.get(name))) for name, each in differing.items()
+        }
+
+    def _project(self, message_id: str, item: Item | None) -> str | None:
+        place = self._opened.find(_source_id(message_id)) if item is None else None
+        return item["project_id"] if item is not None else place[0].info(place[1]).project_id if place else None
 
     async def _difference(self, message_id: str, item: Item | None) -> Difference | None:
         source_id = _source_id(message_id)

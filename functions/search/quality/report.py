@@ -1,7 +1,7 @@
 """What a comparison of an index with its sources found."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from almanac.aws import keys
@@ -12,13 +12,21 @@ MOST_DIFFERENCES = 100
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that the index and its source disagree about. `source_id` names a source, repository or part."""
+    """One thing that the index and its source disagree about. `source_id` names a source, repository or part.
+
+    `project_id` is None for what is of no project that is known, such as a part.
+    """
 
     source_id: str
     kind: str
     problem: str
     expected: str | None = None
     found: str | None = None
+    project_id: str | None = None
+
+    def tells_of(self, projects: frozenset[str]) -> bool:
+        """Tell whether the difference is, or may be, about one of these projects."""
+        return bool(projects) and (self.project_id is None or self.project_id in projects)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,10 @@ class Report:
     left_off: int = 0
     repairs: int = 0
     skipped: list[str] = field(default_factory=list)
+
+    def as_seen(self, hidden: frozenset[str]) -> "Report":
+        """Return the report without what tells of hidden projects; its counts are of the whole tenant."""
+        return replace(self, differences=[each for each in self.differences if not each.tells_of(hidden)])
 
     def put(self, tenant_id: str) -> Put:
         """Keep this report as the tenant's last."""

@@ -61,7 +61,8 @@ def _stands_still(item: Item, head: Head) -> bool:
 
 def _compared(opened: Opened, head: Head, item: Item) -> list[Difference]:
     def differs(problem: str, expected: object, found: object) -> Difference:
-        return Difference(head.repository_id, "repository", problem, str(expected), str(found))
+        project_id = item.get("project_id")
+        return Difference(head.repository_id, "repository", problem, str(expected), str(found), project_id)
 
     found = []
     if item.get("heads", {}) != head.branches:
@@ -91,4 +92,4 @@ def _counted(opened: Opened, repository_id: str) -> tuple[int, int]:
 
 
 def _differs(info: SourceInfo, problem: str, expected: str | None, found: str | None) -> Difference:
-    return Difference(info.source_id, info.kind.value, problem, expected, found)
+    return Difference(info.source_id, info.kind.value, problem, expected, found, info.project_id)

@@ -28,6 +28,7 @@ async def get_search_quality(
     measured, last = await asyncio.gather(
         recall.days(wiring.table(), principal.tenant_id, days), report.last(wiring.table(), principal.tenant_id)
     )
+    seen = last.as_seen(await wiring.sight(principal).hidden()) if last else None
     expected, found = sum(day.expected for day in measured), sum(day.found for day in measured)
     return Quality(
         sample_rate=wiring.settings().recall_sample,
@@ -37,7 +38,7 @@ async def get_search_quality(
             QualityDay(day=d.day, index_id=d.index_id, queries=d.queries, recall=_share(d.found, d.expected))
             for d in measured
         ],
-        verification=Verification.model_validate(asdict(last)) if last else None,
+        verification=Verification.model_validate(asdict(seen)) if seen else None,
     )
 
 
@@ -50,7 +51,7 @@ async def verify_search_index(principal: IndexManager, body: VerifyRequest) -> V
     """Compare a sample of the index with its sources, and a sample of the sources with the index."""
     verify = await asyncio.to_thread(_verify)
     found = await verify(principal.tenant_id, body.sample)
-    return Verification.model_validate(asdict(found))
+    return Verification.model_validate(asdict(found.as_seen(await wiring.sight(principal).hidden())))
 
 
 def _share(found: int, expected: int) -> float | None:

@@ -185,8 +185,16 @@ class Verification:
             likeness = _cosine(code, each.part.vectors[row])
             if likeness < _LIKE:
                 said = f"cosine {likeness:.4f}"
-                difference = Difference(each.info.source_id, "vector", "vector_differs", f"at least {_LIKE}", said)
-                self._found.differences.append(difference)
+                self._found.differences.append(
+                    Difference(
+                        each.info.source_id,
+                        "vector",
+                        "vector_differs",
+                        f"at least {_LIKE}",
+                        said,
+                        each.info.project_id,
+                    )
+                )
         self._found.checked["vectors"] = len(chosen)
 
     async def _report(self, state: ManifestState) -> Report:

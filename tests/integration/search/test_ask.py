@@ -297,7 +297,7 @@ def test_conversations_are_listed_newest_first_and_deleted_with_their_turns(worl
     assert call(world, "GET", f"conversations/{made[0]}").status == 404
     assert call(world, "DELETE", f"conversations/{made[0]}").status == 404
     assert len(call(world, "GET", "conversations").json["items"]) == 2
-    assert run(Conversations(table(), world.tenant).turns(made[0], 10, 0)) == ([], None)
+    assert run(Conversations(table(), world.tenant, "key_test").turns(made[0], 10, 0)) == ([], None)
 
 
 def test_another_tenants_conversation_is_one_that_does_not_exist(world: World, neighbour: World) -> None:
@@ -342,14 +342,14 @@ def turn(question: str) -> Turn:
 
 
 def test_the_last_turns_come_in_the_order_in_which_they_were_said(world: World) -> None:
-    conversation, store = converse(world), Conversations(table(), world.tenant)
+    conversation, store = converse(world), Conversations(table(), world.tenant, "key_test")
     for number in range(11):
         run(store.append(conversation, turn(f"q{number}")))
     assert [entry.question for entry in run(store.recent(conversation, 3))] == ["q8", "q9", "q10"]
 
 
 def test_a_turn_of_a_conversation_deleted_meanwhile_is_not_kept(world: World) -> None:
-    conversation, store = converse(world), Conversations(table(), world.tenant)
+    conversation, store = converse(world), Conversations(table(), world.tenant, "key_test")
     run(store.delete(conversation))
     with pytest.raises(ConversationNotFound):
         run(store.append(conversation, turn("too late")))

@@ -19,7 +19,7 @@ def turn(question: str) -> Turn:
 
 
 def conversations(store: MemoryStore, tenant: str = "ten_1") -> Conversations:
-    return Conversations(Table("almanac", store), tenant)
+    return Conversations(Table("almanac", store), tenant, "usr_1")
 
 
 @settings(max_examples=60, deadline=None)

@@ -141,6 +141,7 @@ facts = st.builds(
     erased=st.dictionaries(numbers.map(lambda n: f"message:{n:03d}"), versions, max_size=3),
     drops=st.frozensets(st.sampled_from(["prj_1", "chk_2"]), max_size=1),
     floors=st.dictionaries(st.sampled_from(["chk_0", "chk_1"]), versions, max_size=1),
+    hidden=st.frozensets(st.sampled_from(["prj_0", "prj_1"]), max_size=1),
 )
 filters = st.builds(
     Filters,

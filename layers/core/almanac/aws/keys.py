@@ -6,6 +6,7 @@ The tenant is the first segment and is closed by a delimiter, so that no tenant'
 from typing import NamedTuple
 
 ITEM = "ITEM"
+TENANTS = "TENANT#"
 CHILDREN_INDEX = "children"
 DUE_INDEX = "due"
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
+from typing import NamedTuple
 
 from almanac.aws.blobs import Blobs
 from almanac.index import tail
@@ -16,6 +17,7 @@ from almanac.index.segments import ModelMismatch
 from almanac.index.visibility import View
 from almanac.observability import log
 
+_VIEWS_PER_SHARD = 16
 Bodies = Callable[[str, str, Sequence[Place]], Awaitable[list[bytes | mmap]]]
 """Return the bytes of parts of a tenant's index, in order; raises `Unavailable` when one is missing or damaged."""
 
@@ -29,6 +31,19 @@ class _Held:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+class _Key(NamedTuple):
+    """What is held apart: shards, their past, and what different callers see of them."""
+
+    tenant_id: str
+    index_id: str
+    shard: int
+    present: bool
+    hidden: frozenset[str]
+
+    def of_same_shard(self, other: "_Key") -> bool:
+        return self[:3] == other[:3]
+
+
 class Holding:
     """Opens pins. The three calls of a search, and searches between two writes, share one view of the shard."""
 
@@ -37,26 +52,32 @@ class Holding:
         self._blobs = blobs
         self._copies = copies
         self._budget = budget
-        self._held: OrderedDict[tuple[str, str, int, bool], _Held] = OrderedDict()
+        self._held: OrderedDict[_Key, _Held] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
-        return sum(held.view.nbytes for held in self._held.values() if held.view is not None)
+        known = {part.name: part for held in self._held.values() for part in (held.view.parts if held.view else ())}
+        return sum(part.nbytes for part in known.values())
 
     async def view(self, pin: Pin) -> View:
         """Return exactly the state that is pinned, whatever was written since; raises `Unavailable`."""
-        key = (pin.tenant_id, pin.index_id, pin.shard, pin.facts.as_of is None)
+        key = _Key(pin.tenant_id, pin.index_id, pin.shard, pin.facts.as_of is None, pin.facts.hidden)
         held = self._held.pop(key, None) or _Held()
         self._held[key] = held
         async with held.lock:
             if held.view is None or held.pin != pin:
-                held.view, held.pin = await self._open(pin, held.view), pin
+                held.view, held.pin = await self._open(pin, self._parts(key)), pin
             view = held.view
         self._evict(key)
         return view
 
-    async def _open(self, pin: Pin, before: View | None) -> View:
-        known = {part.name: part for part in (before.parts if before else ()) if part.model == pin.model}
+    def _parts(self, key: _Key) -> list[Part]:
+        """Return the parts of a shard that are open, whatever is shown of them."""
+        views = [held.view for other, held in self._held.items() if held.view and key.of_same_shard(other)]
+        return [part for view in views for part in view.parts]
+
+    async def _open(self, pin: Pin, before: Sequence[Part]) -> View:
+        known = {part.name: part for part in before if part.model == pin.model}
         places = [place_of(pin.tenant_id, pin.index_id, ref) for ref in pin.parts if ref.sha256 not in known]
         bodies = await self._bodies(pin.tenant_id, pin.index_id, places)
         try:
@@ -78,8 +99,14 @@ class Holding:
         late = await asyncio.to_thread(tail.tail_parts, wanted, batches, pin.model, 1)
         return [part for part, _ in late]
 
-    def _evict(self, in_use: tuple[str, str, int, bool]) -> None:
-        """Let go of shards, least recently used first, while memory or disk is over its budget."""
+    def _evict(self, in_use: _Key) -> None:
+        """Let go of shards, least recently used first, while memory or disk is over its budget.
+
+        Of a shard the views of few callers stay: they share their parts, but each has masks of its own.
+        """
+        for key in [key for key in self._held if key.of_same_shard(in_use)][:-_VIEWS_PER_SHARD]:
+            if not self._held[key].lock.locked():
+                del self._held[key]
         for key in list(self._held):
             if self.nbytes <= self._budget and self._copies.open_bytes <= self._copies.budget:
                 break

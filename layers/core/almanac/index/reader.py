@@ -13,6 +13,7 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.errors import Unavailable
 from almanac.index import tail
+from almanac.index.containers import Containers, Hidden, Hiding, nothing_hidden
 from almanac.index.copies import Copies, Place, place_of
 from almanac.index.manifest import Awaited, Directory, Head, IndexInfo, Manifest, ManifestState, PartRef, Snapshot
 from almanac.index.parts import CorruptPart, Part, open_part
@@ -26,6 +27,7 @@ from almanac.index.visibility import AsOf, Facts, View, facts_of
 from almanac.observability import emit, log, log_failure
 
 _PASTS_KEPT = 4
+_SIGHTS_KEPT = 16
 _REPORT_SECONDS = 60
 _DAMAGED = (
     "A part of the search index is missing or damaged. It has been reported and is being repaired; try again in a few "
@@ -89,7 +91,10 @@ class _Elsewhere:
 
 @dataclass
 class _Copy:
-    """What is kept of a tenant between queries: the newest state, the batches of its tail, states of the past."""
+    """What is kept of a tenant between queries: the newest state, the batches of its tail, states of the past.
+
+    `sights` are views of the newest state as callers see it from whom projects are hidden.
+    """
 
     current: _Current | None = None
     info: IndexInfo | None = None
@@ -98,6 +103,7 @@ class _Copy:
     batches: dict[str, list[Source]] = field(default_factory=dict)
     tail: tuple[object, list[tuple[Part, int]]] = ((), [])
     pasts: "OrderedDict[object, tuple[View, ...]]" = field(default_factory=OrderedDict)
+    sights: "OrderedDict[frozenset[str], tuple[View, ...]]" = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -135,6 +141,7 @@ class Reader:
         self._disk = copies
         self._budget = budget
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self.containers = Containers(table)
         self._reported: dict[str, float] = {}
 
     @property
@@ -147,36 +154,48 @@ class Reader:
         return sum(copy.nbytes for copy in self._copies.values())
 
     async def search(
-        self, tenant_id: str, asking: Asking, limit: int, after: Position | None = None, as_of: AsOf | None = None
+        self,
+        tenant_id: str,
+        asking: Asking,
+        limit: int,
+        after: Position | None = None,
+        as_of: AsOf | None = None,
+        *,
+        hiding: Hiding = nothing_hidden,
     ) -> Found:
         """Answer from an index that holds whatever was acknowledged before the call; raises `IndexUnavailable`.
 
-        The query is made while the index is brought up to date.
+        The query is made while the index is brought up to date. The answer is that of an index in which there is
+        nothing of the projects that `hiding` names.
         """
         copy = self._copies.pop(tenant_id, None) or _Copy()
         self._copies[tenant_id] = copy
         guess = copy.info or self._default.serving
-        making, refreshing = asyncio.ensure_future(asking(guess)), asyncio.create_task(self._refresh(tenant_id, copy))
+        making, refreshing = (
+            asyncio.ensure_future(asking(guess)),
+            asyncio.create_task(self._seen(tenant_id, copy, hiding)),
+        )
         # Both are awaited whatever becomes of the other: nothing is left under way behind a failure.
-        made, current = await asyncio.gather(making, refreshing, return_exceptions=True)
-        if isinstance(current, BaseException):
-            raise current
+        made, seen = await asyncio.gather(making, refreshing, return_exceptions=True)
+        if isinstance(seen, BaseException):
+            raise seen
+        current, hidden = seen
         query = made if current.info.model == guess.model else await asking(current.info)
         if isinstance(query, BaseException):
             raise query
         if isinstance(current, _Elsewhere):
-            return await self._ask_holders(tenant_id, current, query, limit, after, as_of)
-        views = current.views if as_of is None else await self._past(tenant_id, copy, current, as_of)
+            return await self._ask_holders(tenant_id, current, hidden, query, limit, after, as_of)
+        views = await self._views(tenant_id, copy, current, hidden.projects, as_of)
         hits = await _hits(views, query, limit, after)
         self._evict(tenant_id)
         return Found(
             hits,
-            current.state.standing,
+            hidden.heads(current.state),
             current.info,
             rows=sum(view.rows for view in views),
             parts=sum(len(view.parts) for view in views),
             unembedded=sum(view.unembedded for view in views),
-            awaiting=current.awaiting,
+            awaiting=hidden.awaited(current.awaiting),
             views=views,
             shards=tuple(LocalShard(view) for view in views),
             query=query,
@@ -186,27 +205,36 @@ class Reader:
         self,
         tenant_id: str,
         current: "_Elsewhere",
+        hidden: Hidden,
         query: Query,
         limit: int,
         after: Position | None,
         as_of: AsOf | None,
     ) -> Found:
         state, info, holders = current.state, current.info, self._holders
-        pinned = await asyncio.to_thread(pins, tenant_id, state, info.id, current.model, as_of)
+        pinned = await asyncio.to_thread(pins, tenant_id, state, info.id, current.model, as_of, hidden.projects)
         shards = tuple(RemoteShard(holders.of(pin.shard), pin) for pin in pinned) if holders else ()
         answer = await ShardedSearch(shards).answer(query, limit, after)
         return Found(
             answer.hits,
-            state.standing,
+            hidden.heads(state),
             info,
             rows=answer.rows,
             parts=sum(len(pin.parts) for pin in pinned),
             unembedded=answer.unembedded,
-            awaiting=tuple(await asyncio.to_thread(tail.awaiting, state, info.id, ())),
+            awaiting=hidden.awaited(await asyncio.to_thread(tail.awaiting, state, info.id, ())),
             views=(),
             shards=shards,
             query=query,
         )
+
+    async def _seen(self, tenant_id: str, copy: _Copy, hiding: Hiding) -> "tuple[_Current | _Elsewhere, Hidden]":
+        """Return the newest state, and what of it is hidden.
+
+        The second is read after the first: what was written into a hidden project was written after it was hidden.
+        """
+        current = await self._refresh(tenant_id, copy)
+        return current, await self.containers.hidden(tenant_id, current.state, hiding)
 
     async def _refresh(self, tenant_id: str, copy: _Copy) -> "_Current | _Elsewhere":
         """Return the state that the manifest names now; the copy goes on from there.
@@ -219,11 +247,13 @@ class Reader:
         if self._holders is not None and info.shards > 1:
             copy.current, copy.parts, copy.weights = None, {}, {}
             copy.pasts.clear()
+            copy.sights.clear()
             return _Elsewhere(state, info, self._models(info))
         async with copy.lock:
             current = await self._current(tenant_id, copy, state)
             if copy.current is None or current.views is not copy.current.views:
                 copy.pasts.clear()
+                copy.sights.clear()
             copy.current = current
             used = {part.name for part in current.parts}
             copy.parts = {name: part for name, part in copy.parts.items() if name in used}
@@ -269,9 +299,31 @@ class Reader:
             copy.tail = (says, await asyncio.to_thread(tail.tail_parts, wanted, batches, opener.model, shards))
         return copy.tail[1]
 
-    async def _past(self, tenant_id: str, copy: _Copy, current: _Current, as_of: AsOf) -> tuple[View, ...]:
+    async def _views(
+        self, tenant_id: str, copy: _Copy, current: _Current, hidden: frozenset[str], as_of: AsOf | None
+    ) -> tuple[View, ...]:
+        """Return what a caller sees, now or as of a moment."""
+        if as_of is not None:
+            return await self._past(tenant_id, copy, current, hidden, as_of)
+        if not hidden:
+            return current.views
+        async with copy.lock:
+            is_newest = copy.current is not None and copy.current.views is current.views
+            if is_newest and hidden in copy.sights:
+                copy.sights.move_to_end(hidden)
+                return copy.sights[hidden]
+            views = await asyncio.to_thread(lambda: tuple(view.without(hidden) for view in current.views))
+            if is_newest:
+                copy.sights[hidden] = views
+                while len(copy.sights) > _SIGHTS_KEPT:
+                    copy.sights.popitem(last=False)
+        return views
+
+    async def _past(
+        self, tenant_id: str, copy: _Copy, current: _Current, hidden: frozenset[str], as_of: AsOf
+    ) -> tuple[View, ...]:
         """Return what was visible at a moment: the parts of the present and of history, seen with the runs of then."""
-        key = (as_of.moment, frozenset(as_of.runs.items()), frozenset(as_of.branches.items()))
+        key = (as_of.moment, frozenset(as_of.runs.items()), frozenset(as_of.branches.items()), hidden)
         async with copy.lock:
             is_newest = copy.current is current
             if is_newest and key in copy.pasts:
@@ -280,7 +332,7 @@ class Reader:
             opener = _Opener(self, tenant_id, current.info, current.model, copy)
             history = {s.shard: await opener.open(s.history) for s in opener.snapshots(current.state)}
             facts = current.views[0].facts
-            then = replace(facts, as_of=as_of)
+            then = replace(facts, as_of=as_of, hidden=hidden)
             parts = [[*view.parts, *history.get(shard, [])] for shard, view in enumerate(current.views)]
             views = await asyncio.to_thread(lambda: tuple(View(each, then) for each in parts))
             if is_newest:

@@ -44,7 +44,7 @@ from almanac.index.shards import Chunk, Counted, shard_of, text_of
 from almanac.index.visibility import AsOf, Facts, View
 from almanac.observability import correlation_id, log
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever messages or scores change: two releases must not answer one search together."""
 MAX_MESSAGE = 5_500_000
 """Below Lambda's limit of 6 MB for what is sent to a function and what it returns."""
@@ -77,8 +77,18 @@ class Pin:
     facts: Facts
 
 
-def pins(tenant_id: str, state: ManifestState, index_id: str, model: Model, as_of: AsOf | None = None) -> list[Pin]:
-    """Return a pin of every shard, all from one reading of the manifest. History is opened only for the past."""
+def pins(
+    tenant_id: str,
+    state: ManifestState,
+    index_id: str,
+    model: Model,
+    as_of: AsOf | None = None,
+    hidden: frozenset[str] = frozenset(),
+) -> list[Pin]:
+    """Return a pin of every shard, all from one reading of the manifest. History is opened only for the past.
+
+    Nothing of the `hidden` projects is shown.
+    """
     shards = state.directory.indexes[index_id].shards
     late = tail.searchable(tail.awaiting(state, index_id, ()))
     return [
@@ -94,6 +104,7 @@ def pins(tenant_id: str, state: ManifestState, index_id: str, model: Model, as_o
                 frozenset(state.drops),
                 state.floors,
                 as_of,
+                hidden,
             ),
         )
         for shard in range(shards)

@@ -7,12 +7,15 @@ A document is visible if and only if
 3. neither its project nor its container is dropped, and
 4. its version is not below its repository's floor.
 
+Whoever does not see some projects has them dropped from its view as well, and so finds what it would find in an index
+that they were never in.
+
 As of a moment, 1 and 2 look only at what was known then; what somebody deleted since is gone from the past as well.
 Nothing here depends on the order or the repetition of parts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +48,16 @@ class AsOf:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the manifest says about visibility: `erased` versions of sources, `drops`, `floors` of repositories."""
+    """What the manifest says about visibility: `erased` versions of sources, `drops`, `floors` of repositories.
+
+    `hidden` are the projects that the reader does not see.
+    """
 
     erased: Mapping[str, int] = field(default_factory=dict)
     drops: frozenset[str] = frozenset()
     floors: Mapping[str, int] = field(default_factory=dict)
     as_of: AsOf | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 def facts_of(state: "ManifestState") -> Facts:
@@ -99,6 +106,12 @@ class View:
         self.facts = facts
         masks = _visible(self.parts, facts)
         self.shown = tuple(Shown(part, mask) for part, mask in zip(self.parts, masks, strict=True))
+
+    def without(self, projects: frozenset[str]) -> "View":
+        """Return the view of who does not see these projects; the same one where nothing of them is in it."""
+        if all(projects.isdisjoint(part.names("owners")) for part in self.parts):
+            return self
+        return View(self.parts, replace(self.facts, hidden=projects))
 
     @cached_property
     def rows(self) -> int:
@@ -163,7 +176,7 @@ def visible_documents(shown: Shown) -> NDArray[np.int64]:
 
 def eligible(part: Part, facts: Facts) -> Mask | None:
     """Return which documents of a part may be visible for all that the facts say; None when all may."""
-    tests = [_not_erased(part, facts.erased), _not_dropped(part, facts.drops)]
+    tests = [_not_erased(part, facts.erased), _not_dropped(part, facts.drops | facts.hidden)]
     floors = facts.floors if facts.as_of is None else facts.as_of.floors
     tests += [_above_floor(part, floors), _known_then(part, facts.as_of)]
     given = [test for test in tests if test is not None]

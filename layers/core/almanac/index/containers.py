@@ -1,0 +1,66 @@
+"""Which project a repository or a checkpoint is in, as their items in the table say."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from almanac.aws import keys
+from almanac.aws.keys import Key
+from almanac.aws.table import Table
+from almanac.index.manifest import Awaited, Head, ManifestState
+
+_KEPT = 100_000
+Hiding = Callable[[], Awaitable[frozenset[str]]]
+"""Returns the projects that somebody does not see. Called after what it is held against was read."""
+
+
+async def nothing_hidden() -> frozenset[str]:
+    """See everything: for whoever works for nobody in particular."""
+    return frozenset()
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What a caller does not see: projects, and the repositories and checkpoints in them."""
+
+    projects: frozenset[str]
+    containers: frozenset[str]
+
+    def heads(self, state: ManifestState) -> dict[str, Head]:
+        """Return where the repositories stand that the caller sees."""
+        return {name: head for name, head in state.standing.items() if name not in self.containers}
+
+    def awaited(self, entries: Iterable[Awaited]) -> tuple[Awaited, ...]:
+        """Leave out what the caller does not see."""
+        return tuple(entry for entry in entries if entry.container_id not in self.containers)
+
+
+class Containers:
+    """Reads each once: none ever moves to another project."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._projects: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    async def hidden(self, tenant_id: str, state: ManifestState, hiding: Hiding) -> Hidden:
+        """Return what of a state, which was read before, somebody does not see."""
+        projects = await hiding()
+        named = [*state.standing, *(entry.container_id for entry in state.awaiting.values())] if projects else []
+        return Hidden(projects, await self.within(tenant_id, named, projects))
+
+    async def within(self, tenant_id: str, containers: Iterable[str], projects: frozenset[str]) -> frozenset[str]:
+        """Return the containers that are in one of the projects, or that are gone: of those nothing is known."""
+        wanted = list(dict.fromkeys(containers)) if projects else []
+        missing = [name for name in wanted if (tenant_id, name) not in self._projects]
+        if missing:
+            found = await self._table.batch_get([_key(tenant_id, name) for name in missing], consistent=True)
+            self._projects.update(((tenant_id, item["id"]), item["project_id"]) for item in found)
+        inside = frozenset(name for name in wanted if self._projects.get((tenant_id, name)) in {None, *projects})
+        while len(self._projects) > _KEPT:
+            self._projects.popitem(last=False)
+        return inside
+
+
+def _key(tenant_id: str, container_id: str) -> Key:
+    build = keys.repository if container_id.startswith("rep_") else keys.checkpoint
+    return build(tenant_id, container_id)
