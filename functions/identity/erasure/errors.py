@@ -19,3 +19,9 @@ class BeingErased(Conflict):
     """The tenant is being erased already."""
 
     code = "being_erased"
+
+
+class OwnsTenants(Conflict):
+    """The person is the last owner of tenants, which `tenants` names."""
+
+    code = "owns_tenants"

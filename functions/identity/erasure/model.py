@@ -2,12 +2,12 @@
 
     closing -> erasing -> settling -> done
                   ^----------'
-Closed, a tenant lets nobody in. Erasing removes every object version and every row that names it. What a worker was
-still writing may come after that: once everything that may have run has ended, the erasure looks again, and is done
-when it finds nothing. It looks a last time when no queue can hold a message of the tenant any more.
+Closed, a tenant lets nobody in, and a person is let in nowhere. Erasing removes every object version and every row that
+names it. What a worker was still writing may come after that: once everything that may have run has ended, the erasure
+looks again, and is done when it finds nothing. It looks a last time when no queue can hold a message any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -19,7 +19,17 @@ from almanac.aws.table import Item
 SETTLING_SECONDS = 2 * 3600
 # Dead-letter queues keep messages for 14 days.
 LAST_LOOK_SECONDS = 15 * 24 * 3600
+# What refuses an erased person's tokens, until the last of them has expired.
+TOMBSTONE = "person_erased"
+TOMBSTONE_SECONDS = 2 * 24 * 3600
 RECEIPT_SECONDS = 400 * 24 * 3600
+
+
+class ErasureKind(StrEnum):
+    """What is erased."""
+
+    TENANT = "tenant"
+    PERSON = "person"
 
 
 class ErasureState(StrEnum):
@@ -33,14 +43,17 @@ class ErasureState(StrEnum):
 
 @dataclass(frozen=True)
 class Erasure:
-    """`rows` counts by entity, `objects` versions by what they held; `found` is what the current look has found.
+    """`subject_id` is what it erases; of a person, `tenants` are those that it belonged to.
+
+    `rows` counts by entity, `objects` versions by what they held; `found` is what the current look has found.
 
     `due_at` is when the next step may begin, None when there is none; `cursor` where a scan of the table stopped;
     `audit_head` the hash that the tenant's audit log ended with; `cause` why the last step failed.
     """
 
     id: str
-    tenant_id: str
+    kind: ErasureKind
+    subject_id: str
     person_id: str
     asked_at: str
     state: ErasureState
@@ -55,6 +68,7 @@ class Erasure:
     done_at: str | None = None
     cause: str | None = None
     expires_at: int | None = None
+    tenants: Sequence[str] = ()
 
     @property
     def key(self) -> keys.Key:
@@ -79,14 +93,16 @@ class Erasure:
         }
 
     def to_item(self) -> Item:
-        """Return the whole item. Its tenant is not called `tenant_id`: the look for the tenant's rows finds those."""
+        """Return the whole item. Its subject is not called `tenant_id`: the look for a tenant's rows finds those."""
         return {
             **self.key.as_dict(),
             "gsi1pk": keys.persons_erasures(self.person_id),
             "gsi1sk": self.id,
             "entity": "erasure",
             "id": self.id,
-            "of": self.tenant_id,
+            "kind": self.kind.value,
+            "subject_id": self.subject_id,
+            "tenants": list(self.tenants),
             "person_id": self.person_id,
             "asked_at": self.asked_at,
             **self.progress(),
@@ -96,7 +112,9 @@ class Erasure:
     def from_item(cls, item: Item) -> Self:
         return cls(
             id=item["id"],
-            tenant_id=item["of"],
+            kind=ErasureKind(item["kind"]),
+            subject_id=item["subject_id"],
+            tenants=item["tenants"],
             person_id=item["person_id"],
             asked_at=item["asked_at"],
             state=ErasureState(item["state"]),

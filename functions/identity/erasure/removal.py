@@ -12,7 +12,15 @@ from almanac.aws.keys import Key
 from almanac.aws.table import Item, Table
 from almanac.clock import iso, now
 from identity.erasure.closing import close
-from identity.erasure.model import LAST_LOOK_SECONDS, RECEIPT_SECONDS, SETTLING_SECONDS, Erasure, ErasureState
+from identity.erasure.model import (
+    LAST_LOOK_SECONDS,
+    RECEIPT_SECONDS,
+    SETTLING_SECONDS,
+    TOMBSTONE,
+    Erasure,
+    ErasureKind,
+    ErasureState,
+)
 from identity.erasure.repository import ErasureRepository
 
 
@@ -28,17 +36,37 @@ class Removal:
     async def advance(self, erasure: Erasure) -> Erasure:
         """Go on with an erasure whose next step is due; returns how far it is now."""
         if erasure.state is ErasureState.CLOSING:
-            with tenancy.working_for(erasure.tenant_id):
-                head = await self._table.get(keys.audit_head(erasure.tenant_id))
-                await close(self._table, erasure.tenant_id)
-            erasure = replace(erasure, state=ErasureState.ERASING, audit_head=head.get("hash") if head else None)
+            erasure = replace(await self._close(erasure), state=ErasureState.ERASING)
             await self._erasures.save(erasure)
-        erasure = await self._objects(erasure)
+        if erasure.kind is ErasureKind.TENANT:
+            erasure = await self._objects(erasure)
+        else:
+            erasure = await self._conversations(erasure)
         return await self._rows(erasure)
 
+    async def _close(self, erasure: Erasure) -> Erasure:
+        if erasure.kind is ErasureKind.PERSON:
+            return erasure
+        with tenancy.working_for(erasure.subject_id):
+            head = await self._table.get(keys.audit_head(erasure.subject_id))
+            await close(self._table, erasure.subject_id)
+        return replace(erasure, audit_head=head.get("hash") if head else None)
+
+    async def _conversations(self, erasure: Erasure) -> Erasure:
+        """Remove what a person asked in its tenants, which no key of a turn tells."""
+        for tenant_id in erasure.tenants:
+            with tenancy.working_for(tenant_id):
+                mine = keys.conversations(tenant_id, erasure.subject_id)
+                async for item in self._table.query_all(mine, index=keys.CHILDREN_INDEX):
+                    found = [turn async for turn in self._table.query_all(item["pk"])]
+                    await self._erasures.remove([Key(turn["pk"], turn["sk"]) for turn in found])
+                    erasure = _counted(erasure, found)
+        await self._erasures.save(erasure)
+        return erasure
+
     async def _objects(self, erasure: Erasure) -> Erasure:
-        with tenancy.working_for(erasure.tenant_id):
-            async for removed in self._blobs.erase(keys.tenant_prefix(erasure.tenant_id)):
+        with tenancy.working_for(erasure.subject_id):
+            async for removed in self._blobs.erase(keys.tenant_prefix(erasure.subject_id)):
                 counts = Counter(_holding(version.key) for version in removed)
                 erasure = replace(
                     erasure,
@@ -53,15 +81,10 @@ class Removal:
 
     async def _rows(self, erasure: Erasure) -> Erasure:
         while self._has_time():
-            page = await self._table.find(erasure.tenant_id, erasure.cursor)
-            await self._remove(erasure.tenant_id, page.items)
-            counts = Counter(str(item.get("entity", "unknown")) for item in page.items)
-            erasure = replace(
-                erasure,
-                rows=_sum(erasure.rows, counts),
-                found=erasure.found + len(page.items),
-                cursor=page.last_key,
-            )
+            page = await self._table.find(erasure.subject_id, erasure.cursor)
+            found = [item for item in page.items if item.get("entity") != TOMBSTONE]
+            await self._remove(found)
+            erasure = replace(_counted(erasure, found), cursor=page.last_key)
             if page.last_key is None:
                 erasure = _looked(erasure)
                 await self._erasures.save(erasure)
@@ -71,13 +94,16 @@ class Removal:
         await self._erasures.save(erasure)
         return erasure
 
-    async def _remove(self, tenant_id: str, items: list[Item]) -> None:
-        """Remove rows: those in the tenant's partitions with the tenant's rights, the others with the function's."""
-        found = [Key(item["pk"], item["sk"]) for item in items]
-        own = [key for key in found if key.pk.split("#")[:2] == ["TENANT", tenant_id]]
-        with tenancy.working_for(tenant_id):
-            await self._erasures.remove(own)
-        await self._erasures.remove([key for key in found if key not in own])
+    async def _remove(self, items: list[Item]) -> None:
+        """Remove rows: those in a tenant's partitions with the tenant's rights, the others with the function's."""
+        by_tenant: dict[str | None, list[Key]] = {}
+        for item in items:
+            key = Key(item["pk"], item["sk"])
+            owner = keys.tenant_of(key.pk) if key.pk.startswith(keys.TENANTS) else None
+            by_tenant.setdefault(owner, []).append(key)
+        for owner, found in by_tenant.items():
+            with tenancy.working_for(owner):
+                await self._erasures.remove(found)
 
 
 def _looked(erasure: Erasure) -> Erasure:
@@ -95,6 +121,11 @@ def _looked(erasure: Erasure) -> Erasure:
         due_at=iso(time.time() + LAST_LOOK_SECONDS),
         expires_at=int(time.time()) + RECEIPT_SECONDS,
     )
+
+
+def _counted(erasure: Erasure, found: list[Item]) -> Erasure:
+    counts = Counter(str(item.get("entity", "unknown")) for item in found)
+    return replace(erasure, rows=_sum(erasure.rows, counts), found=erasure.found + len(found))
 
 
 def _holding(key: str) -> str:

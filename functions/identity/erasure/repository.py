@@ -1,5 +1,6 @@
 """Reads and writes of erasures."""
 
+import time
 from dataclasses import replace
 
 from almanac.aws import keys, outbox
@@ -7,7 +8,7 @@ from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Put, Table, Update
 from almanac.events import CloseTenant
 from identity.erasure.errors import BeingErased, ErasureNotFound, NotConfirmed
-from identity.erasure.model import Erasure
+from identity.erasure.model import TOMBSTONE, TOMBSTONE_SECONDS, Erasure
 from identity.tenants.errors import TenantNotFound
 
 
@@ -17,18 +18,18 @@ class ErasureRepository:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    async def begin(self, erasure: Erasure, tenant_name: str, correlation_id: str) -> None:
+    async def begin_tenant(self, erasure: Erasure, tenant_name: str, correlation_id: str) -> None:
         """Mark the tenant, write the receipt, and have the tenant closed, at once.
 
         Raises `TenantNotFound`, `NotConfirmed` unless `tenant_name` is its name, or `BeingErased`.
         """
         marked = Update(
-            keys.tenant(erasure.tenant_id),
+            keys.tenant(erasure.subject_id),
             set={"erasure_id": erasure.id},
             condition="#name = :name AND attribute_not_exists(#erasure_id)",
             values={":name": tenant_name},
         )
-        close = CloseTenant(tenant_id=erasure.tenant_id, correlation_id=correlation_id, erasure_id=erasure.id)
+        close = CloseTenant(tenant_id=erasure.subject_id, correlation_id=correlation_id, erasure_id=erasure.id)
         try:
             await self._table.transact([marked, Put(erasure.to_item()), outbox.message(close)])
         except ConditionFailed as failed:
@@ -37,6 +38,17 @@ class ErasureRepository:
             if "erasure_id" in failed.item:
                 raise BeingErased(f"The tenant is being erased: see {failed.item['erasure_id']}.") from None
             raise NotConfirmed("Confirm with the tenant's name, as it is now.", field="body.confirm") from None
+
+    async def begin_person(self, erasure: Erasure) -> None:
+        """Write the receipt, and leave of the person what refuses the tokens that were issued to it."""
+        moment = int(time.time())
+        stone = {
+            **keys.person(erasure.subject_id).as_dict(),
+            "entity": TOMBSTONE,
+            "valid_after": moment + 1,
+            "expires_at": moment + TOMBSTONE_SECONDS,
+        }
+        await self._table.transact([Put(erasure.to_item()), Put(stone, overwrite=True)])
 
     async def get(self, erasure_id: str, person_id: str | None = None) -> Erasure:
         """Return an erasure, one that the person asked for where one is given; raises `ErasureNotFound`."""

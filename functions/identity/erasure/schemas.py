@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from almanac.ids import id_pattern
 from identity.erasure import model
-from identity.erasure.model import LAST_LOOK_SECONDS, ErasureState
+from identity.erasure.model import LAST_LOOK_SECONDS, ErasureKind, ErasureState
 from identity.schemas import Name
 
 RECOVERY_DAYS = 35
@@ -24,6 +24,17 @@ class ErasureCreate(BaseModel):
     confirm: Name = Field(description="The tenant's name, to be sure.", examples=["Acme"])
 
 
+class PersonErasureCreate(BaseModel):
+    """Erase the person who calls."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirm: Annotated[str, Field(min_length=1, max_length=320)] = Field(
+        description="The person's verified e-mail address, or its id where it has none, to be sure.",
+        examples=["ada@example.org"],
+    )
+
+
 class Kept(BaseModel):
     """A copy that nothing can remove before its time."""
 
@@ -35,7 +46,8 @@ class Erasure(BaseModel):
     """How far an erasure is, and the receipt of what it removed."""
 
     id: ErasureId
-    tenant_id: str = Field(examples=["ten_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    kind: ErasureKind
+    subject_id: str = Field(description="The tenant or person.", examples=["ten_01k9zq3v7m8x2c4b6n0d1f5g7h"])
     state: ErasureState = Field(
         description=(
             "`closing`: nobody is let in any more. `erasing`: rows and objects are being removed. `settling`: it looks "
@@ -60,7 +72,8 @@ class Erasure(BaseModel):
         kept = _kept(erasure.done_at, log_retention_days) if erasure.done_at else []
         return cls(
             id=erasure.id,
-            tenant_id=erasure.tenant_id,
+            kind=erasure.kind,
+            subject_id=erasure.subject_id,
             state=erasure.state,
             asked_at=erasure.asked_at,
             done_at=erasure.done_at,

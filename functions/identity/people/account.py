@@ -89,6 +89,11 @@ class Account:
         if self._is_ours():
             await self._pool.sign_out_everywhere(self._token)
 
+    async def delete(self) -> None:
+        """Remove the account from the pool, for good; one of another issuer stays with it."""
+        if self._is_ours():
+            await self._pool.delete_user(self._token)
+
     async def _prove(self, password: str, code: str) -> None:
         try:
             entered = await self._pool.sign_in(self._person.email, password)

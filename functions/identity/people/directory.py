@@ -251,6 +251,14 @@ class Directory:
         except Refused as refused:
             log("warning", "the pool did not sign out everywhere", code=refused.code)
 
+    async def delete_user(self, access_token: str) -> None:
+        """Remove the person from the pool, for good; one that is gone already is none."""
+        try:
+            await self._call("delete_user", own=True, AccessToken=access_token)
+        except Refused as refused:
+            if refused.code not in _UNKNOWN:
+                raise _unforeseen(refused) from None
+
     async def _set_totp(self, access_token: str, *, enabled: bool) -> None:
         settings = {"Enabled": enabled, "PreferredMfa": enabled}
         try:

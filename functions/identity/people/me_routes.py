@@ -39,31 +39,31 @@ _OF_POOL = (TooManyAttempts, DirectoryUnavailable, ManagedElsewhere, SignInAgain
 @router.get("", response_model=Me)
 async def get_me(request: Request, person: SignedIn) -> Me:
     """Show the person who calls."""
-    return Me.of(await _account(request, person).read())
+    return Me.of(await account_of(request, person).read())
 
 
 @router.patch("", response_model=Me, responses=problem_responses(PersonChanged, Unprocessable))
 async def update_me(request: Request, person: SignedIn, body: MeUpdate) -> Me:
     """Change the name by which others see the person."""
-    return Me.of(await _account(request, person).rename(body.name, body.version))
+    return Me.of(await account_of(request, person).rename(body.name, body.version))
 
 
 @router.post("/password", status_code=204, response_model=None, responses=problem_responses(*_OF_POOL, PasswordRefused))
 async def change_password(request: Request, person: SignedIn, body: PasswordChange) -> None:
     """Replace the password; the person's other sessions end."""
-    await _account(request, person).change_password(body.current_password, body.new_password)
+    await account_of(request, person).change_password(body.current_password, body.new_password)
 
 
 @router.post("/mfa", response_model=MfaSetup, responses=problem_responses(*_OF_POOL))
 async def begin_mfa(request: Request, person: SignedIn) -> MfaSetup:
     """Set an authenticator up; it counts once a code of it is confirmed. The secret is shown only here."""
-    return MfaSetup.of(await _account(request, person).begin_totp())
+    return MfaSetup.of(await account_of(request, person).begin_totp())
 
 
 @router.post("/mfa/confirm", status_code=204, response_model=None, responses=problem_responses(*_OF_POOL, CodeRefused))
 async def confirm_mfa(request: Request, person: SignedIn, body: MfaConfirm) -> None:
     """Turn the second factor on with a code of the authenticator."""
-    await _account(request, person).confirm_totp(body.code)
+    await account_of(request, person).confirm_totp(body.code)
 
 
 @router.post(
@@ -74,7 +74,7 @@ async def confirm_mfa(request: Request, person: SignedIn, body: MfaConfirm) -> N
 )
 async def disable_mfa(request: Request, person: SignedIn, body: MfaDisable) -> None:
     """Turn the second factor off; asks for both factors once more."""
-    await _account(request, person).disable_totp(body.password, body.code)
+    await account_of(request, person).disable_totp(body.password, body.code)
 
 
 @router.get("/sessions", response_model=SessionList)
@@ -103,10 +103,10 @@ async def end_session(person: SignedIn, session_id: Annotated[str, Path(pattern=
 )
 async def sign_out_everywhere(request: Request, person: SignedIn) -> None:
     """End every session of the person, this one too."""
-    await _account(request, person).sign_out_everywhere()
+    await account_of(request, person).sign_out_everywhere()
 
 
-def _account(request: Request, person: Person) -> Account:
+def account_of(request: Request, person: Person) -> Account:
     token = request.headers.get("authorization", "").partition(" ")[2].strip()
     made = people()
     return Account(person, token, made.repository, made.pool, made.sessions)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -87,6 +88,7 @@ def test_an_erased_tenant_leaves_nothing_but_the_receipt(stack: Stack) -> None:
 
 def test_the_neighbours_of_an_erased_tenant_are_as_they_were(stack: Stack) -> None:
     (_, _), (tenant, owner) = full(stack), full(stack)
+    stack.drain()
     before = everything(stack, but=tenant)
     erasure = ask(stack, owner).json["id"]
     stack.drain()
@@ -171,3 +173,51 @@ def test_a_tenant_is_erased_by_its_name_once_and_by_its_owner(stack: Stack) -> N
     listed = stack.call("identity", "GET", "/api/v1/erasures", caller=owner).json["items"]
     assert [erasure["id"] for erasure in listed] == [first.json["id"]]
     assert stack.call("identity", "GET", f"/api/v1/erasures/{first.json['id']}", caller=admin).status == 404
+
+
+def test_an_erased_person_leaves_its_tenants_and_nothing_of_its_own(stack: Stack) -> None:
+    tenant = stack.tenant("Acme")
+    stack.member(tenant, Role.OWNER)
+    eve = stack.member(tenant, Role.MEMBER)
+    assert eve.person is not None
+    asked = {"title": MARK}
+    assert stack.call("search", "POST", "/api/v1/conversations", asked, caller=eve).status == 201
+    stack.call("identity", "GET", "/api/v1/users/me", caller=eve)
+    answer = stack.call("identity", "POST", "/api/v1/users/me/erasure", {"confirm": eve.person.id}, caller=eve)
+    assert (answer.status, answer.json["kind"], answer.json["subject_id"]) == (202, "person", eve.person.id)
+    stack.drain()
+    for _ in range(2):
+        go_on(stack, answer.json["id"])
+    receipt = shown(stack, eve, answer.json["id"])
+    assert (receipt["state"], receipt["rows"]["conversation"]) == ("done", 1)
+    left = {name for name in everything(stack) if eve.person.id in name}
+    assert left == {f"PERSON#{eve.person.id} ITEM"}
+    assert MARK not in "".join(everything(stack).values())
+    members = stack.call("identity", "GET", "/api/v1/members", tenant=tenant).json["items"]
+    assert [member["role"] for member in members] == ["owner"]
+
+
+def test_an_erased_persons_tokens_are_refused_while_they_last(stack: Stack) -> None:
+    eve = stack.member(stack.tenant("Acme"), Role.MEMBER)
+    assert eve.person is not None
+    before = int(time.time())
+    stack.call("identity", "POST", "/api/v1/users/me/erasure", {"confirm": eve.person.id}, caller=eve)
+    stone = stack.client("dynamodb").get_item(
+        TableName="almanac", Key=dynamo(keys.person(eve.person.id).as_dict()), ConsistentRead=True
+    )["Item"]
+    assert int(stone["valid_after"]["N"]) > before
+    assert int(stone["expires_at"]["N"]) > before + 3600
+    assert stone.keys() == {"pk", "sk", "entity", "valid_after", "expires_at"}
+
+
+def test_the_last_owner_of_a_tenant_hands_it_over_before_being_erased(stack: Stack) -> None:
+    tenant = stack.tenant("Acme")
+    owner = stack.member(tenant, Role.OWNER)
+    assert owner.person is not None
+    body = {"confirm": owner.person.id}
+    answer = stack.call("identity", "POST", "/api/v1/users/me/erasure", body, caller=owner)
+    assert (answer.status, answer.json["code"], answer.json["tenants"]) == (409, "owns_tenants", ["Acme"])
+    wrong = stack.call("identity", "POST", "/api/v1/users/me/erasure", {"confirm": "eve@example.org"}, caller=owner)
+    assert (wrong.status, wrong.json["code"]) == (422, "not_confirmed")
+    stack.member(tenant, Role.OWNER)
+    assert stack.call("identity", "POST", "/api/v1/users/me/erasure", body, caller=owner).status == 202
