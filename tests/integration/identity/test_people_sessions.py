@@ -1,12 +1,17 @@
 """Sessions: refresh tokens that are good once, and sign-out that ends what it says."""
 
+import asyncio
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from almanac import runtime
 from almanac.aws import keys
 from identity.people import sessions as module
+from identity.people.errors import RefreshRefused
+from identity.people.sessions import Opened
+from identity.people.wiring import people
 from identity.tokens import refresh
 from tests.integration.harness import Stack
 from tests.integration.identity.people import Visitor
@@ -194,8 +199,31 @@ def test_one_session_too_many_ends_the_oldest(stack: Stack, monkeypatch: pytest.
     assert not ended(stack, second)
 
 
-def test_asking_many_times_with_one_token_never_forks_a_session(stack: Stack) -> None:
+def test_refreshes_at_once_are_given_one_successor(stack: Stack) -> None:
     ada = Visitor(stack).sign_up()
     token = ada.session["refresh_token"]
-    given = {Visitor(stack).refresh(token).json["refresh_token"] for _ in range(5)}
-    assert len(given) == 1
+
+    async def at_once() -> list[Opened]:
+        return await asyncio.gather(*(people().sessions.go_on(token) for _ in range(10)))
+
+    (given,) = {opened.refresh_token for opened in runtime.run(at_once())}
+    assert ada.refresh(given).status == 200
+
+
+def test_refreshes_with_a_used_and_a_current_token_at_once_never_leave_two_in_force(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late(monkeypatch)
+    ada = Visitor(stack).sign_up()
+    used = ada.session["refresh_token"]
+    current = ada.refresh().json["refresh_token"]
+
+    async def at_once() -> list[Opened | BaseException]:
+        tokens = [used, current] * 4
+        return await asyncio.gather(*(people().sessions.go_on(token) for token in tokens), return_exceptions=True)
+
+    outcomes = runtime.run(at_once())
+    assert all(isinstance(outcome, Opened | RefreshRefused) for outcome in outcomes)
+    given = {outcome.refresh_token for outcome in outcomes if isinstance(outcome, Opened)}
+    assert ended(stack, ada.session)
+    assert [Visitor(stack).refresh(token).status for token in given] == [401] * len(given)
