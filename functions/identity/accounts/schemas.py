@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from almanac.ids import id_pattern
 from identity.accounts.model import AccountRecord
@@ -30,12 +30,6 @@ class ServiceAccountUpdate(BaseModel):
     name: Name | None = Field(default=None, examples=["deployments"])
     description: Description | None = Field(default=None, examples=["The pipeline that releases the shop."])
     disabled: bool | None = Field(default=None, description="Stops all its keys, or starts them again.")
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.changes():
-            raise ValueError("name what to change: name, description or disabled")
-        return self
 
     def changes(self) -> dict[str, str | bool]:
         """Return what the caller wants changed."""

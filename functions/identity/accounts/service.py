@@ -40,6 +40,8 @@ async def update(
     account = await repository.get(account_id)
     if account.version != version:
         raise VersionConflict(account.version)
+    if not changes:
+        return account
     try:
         await repository.change(account, version, changes, standing.still(principal), now())
     except Refused as refused:

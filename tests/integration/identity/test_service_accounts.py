@@ -130,6 +130,7 @@ def test_a_change_is_made_to_what_the_caller_read(stack: Stack) -> None:
     account = create(stack, tenant)["id"]
     renamed = call(stack, tenant, "PATCH", f"/{account}", {"version": 1, "name": "releases"})
     assert (renamed.json["name"], renamed.json["version"]) == ("releases", 2)
+    assert call(stack, tenant, "PATCH", f"/{account}", {"version": 2}).json == renamed.json
     stale = call(stack, tenant, "PATCH", f"/{account}", {"version": 1, "disabled": True})
     assert (stale.status, stale.json["code"]) == (409, "version_conflict")
     assert call(stack, tenant, "GET", f"/{account}").json["disabled"] is False
@@ -152,9 +153,9 @@ def test_bad_input_is_refused(stack: Stack, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"version": 1}, {"name": "x"}, {"version": 0, "name": "x"}, {"version": 1, "keys": []}]
+    "body", [{"name": "x"}, {"version": 0, "name": "x"}, {"version": 1, "keys": []}, {"version": 1, "name": ""}]
 )
-def test_a_change_of_nothing_is_refused(stack: Stack, body: dict[str, Any]) -> None:
+def test_a_change_that_cannot_be_made_is_refused(stack: Stack, body: dict[str, Any]) -> None:
     tenant = stack.tenant()
     account = create(stack, tenant)["id"]
     assert call(stack, tenant, "PATCH", f"/{account}", body).status == 422
