@@ -11,7 +11,7 @@ from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Table, Update
 from almanac.clock import iso
 from almanac.errors import RetryableError
-from almanac.events import DeleteRepository, Event, SyncRepository
+from almanac.events import DeleteRepository, Event, SealAudit, SyncRepository
 from almanac.observability import bind_correlation_id, emit, log, log_failure
 from almanac.settings import RelaySettings
 from projects.model import RepositoryState
@@ -37,12 +37,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 
 async def reconcile(table: Table) -> dict[str, int]:
-    """Queue the repositories that are due, and send what stayed in the outbox."""
+    """Queue the repositories that are due, send what stayed in the outbox, and end what audit entries wait for."""
     checked = await queue_due(table)
     relayed = await send_stale(table)
-    log("info", "reconciled", repositories=checked, messages=relayed)
+    logs = await seal_overdue(table)
+    log("info", "reconciled", repositories=checked, messages=relayed, audit_logs=logs)
     emit({"Reconciled": (checked, "Count"), "OutboxRepaired": (relayed, "Count")}, worker="reconciler")
-    return {"repositories": checked, "messages": relayed}
+    return {"repositories": checked, "messages": relayed, "audit_logs": logs}
 
 
 async def queue_due(table: Table) -> int:
@@ -118,3 +119,13 @@ async def _read(table: Table, stale: list[Key]) -> list[Item]:
         with tenancy.working_for(tenant_id):
             items += await table.batch_get(members, consistent=True)
     return items
+
+
+async def seal_overdue(table: Table) -> int:
+    """Ask for the sealing of audit entries whose calls died: no later call may come that would. Counts tenants."""
+    page = await table.query(keys.due_audit(), index=keys.DUE_INDEX, until=iso(time.time()), limit=_MAX_MESSAGES)
+    tenants = sorted({keys.tenant_of(item["pk"]) for item in page.items})
+    for tenant_id in tenants:
+        with tenancy.working_for(tenant_id):
+            await table.write(outbox.message(SealAudit(tenant_id=tenant_id, correlation_id=bind_correlation_id(None))))
+    return len(tenants)

@@ -31,10 +31,21 @@ class KeyRepository:
         self._tenant_id = tenant_id
         self._tenant = keys.tenant(tenant_id)
 
-    async def create(self, key: ApiKeyRecord, account: Sequence[Write] = (), standing: Sequence[Check] = ()) -> None:
-        """Write a new key; raises `TenantNotFound`, `StandingChanged` or `Busy`."""
+    async def create(
+        self,
+        key: ApiKeyRecord,
+        account: Sequence[Write] = (),
+        standing: Sequence[Check] = (),
+        entry: Sequence[Write] = (),
+    ) -> None:
+        """Write a new key, and its `entry` in the audit log where no call has one.
+
+        Raises `TenantNotFound`, `StandingChanged` or `Busy`.
+        """
         counted: Write = Update(self._tenant, add={"admin_keys": 1}) if key.is_way_in else Check(self._tenant)
-        await self._commit({"tenant": counted, "account": account, "new": Put(key.to_item()), "standing": standing})
+        await self._commit(
+            {"tenant": counted, "account": account, "new": Put(key.to_item()), "standing": standing, "entry": entry}
+        )
 
     async def list(self, limit: int, after: Item | None = None) -> KeyPage:
         """Return one page of the tenant's keys."""

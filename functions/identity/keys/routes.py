@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
-from almanac.access import Principal
+from almanac.access import Principal, spell
 from almanac.clock import now
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
+from almanac.web import recording
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from identity import wiring
@@ -52,8 +53,10 @@ async def list_api_keys(principal: KeyManager, limit: Limit = 50, cursor: Cursor
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyCreated, responses=problem_responses(*_OF_CREATION))
-async def create_api_key(principal: KeyManager, body: ApiKeyCreate) -> ApiKeyCreated:
+async def create_api_key(principal: KeyManager, body: ApiKeyCreate, request: Request) -> ApiKeyCreated:
     """Create an API key. The answer is the only place where its secret is shown."""
+    account = {"service_account_id": body.service_account_id} if body.service_account_id else {}
+    recording.note(request, scopes=spell(body.scopes), **account)
     created = await _service(principal).create(
         body.name, frozenset(body.scopes), body.ends_at(), body.service_account_id
     )

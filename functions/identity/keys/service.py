@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from almanac.access import Permission, Principal
+from almanac.access import Permission, Principal, spell
+from almanac.audit import trail
 from almanac.aws.table import Table, Update
 from almanac.clock import iso, now
 from almanac.ids import new_id
@@ -133,7 +134,10 @@ class KeyService:
 async def create_for_operator(table: Table, tenant_id: str, name: str, scopes: frozenset[Permission]) -> NewKey:
     """Create another key of a tenant for whom the account's own rights let in; raises `TenantNotFound`."""
     created = new_key(tenant_id, name, scopes)
-    await KeyRepository(table, tenant_id).create(created.record)
+    entry = trail.by_operator(tenant_id, "create_api_key", created=created.record.id)
+    await KeyRepository(table, tenant_id).create(
+        created.record, entry=trail.with_change(entry, 201, scopes=spell(scopes))
+    )
     return created
 
 

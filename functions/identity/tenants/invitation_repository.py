@@ -57,14 +57,24 @@ class InvitationRepository:
             return None
         return Invitation.from_item(item)
 
-    async def create(self, invitation: Invitation, earlier: Invitation | None, standing: Sequence[Check]) -> None:
-        """Write an invitation in the place of the address's earlier one; raises `Refused` when another came first."""
+    async def create(
+        self,
+        invitation: Invitation,
+        earlier: Invitation | None,
+        standing: Sequence[Check],
+        entry: Sequence[Write] = (),
+    ) -> None:
+        """Write an invitation in the place of the address's earlier one; raises `Refused` when another came first.
+
+        `entry` is its entry in the audit log where no call has one.
+        """
         parts: dict[str, Write | Sequence[Write]] = {
             "tenant": Check(keys.tenant(self._tenant_id)),
             "standing": standing,
             "invitation": Put(invitation.to_item()),
             "token": Put(invitation.token_item()),
             "marker": _take(invitation, earlier),
+            "entry": entry,
         }
         if earlier is not None:
             parts["earlier"] = _close(earlier)

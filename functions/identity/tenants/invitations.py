@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from almanac import tenancy
 from almanac.access import ROLES, Person, Principal, Role
+from almanac.audit import trail
 from almanac.aws import keys
 from almanac.aws.table import Check, Table, Write
 from almanac.clock import now
@@ -78,7 +79,9 @@ async def invite_owner(table: Table, post: Post, tenant_id: str, email: str, day
     """Invite the first owner of a new tenant, in the operator's name."""
     with tenancy.working_for(tenant_id):
         invitation, token = _new(tenant_id, canonical(email), Role.OWNER, days, OPERATOR, post)
-        await InvitationRepository(table, tenant_id).create(invitation, None, [])
+        call = trail.by_operator(tenant_id, "create_invitation", created=invitation.id)
+        entry = trail.with_change(call, 201, role=Role.OWNER.value)
+        await InvitationRepository(table, tenant_id).create(invitation, None, [], entry)
         return await _send(table, post, invitation, token)
 
 

@@ -19,9 +19,9 @@ class TenantRepository:
         self._tenant_id = tenant_id
         self._key = keys.tenant(tenant_id)
 
-    async def create(self, tenant: TenantRecord, first_key: ApiKeyRecord) -> None:
-        """Write a new tenant together with its first key, an admin's."""
-        await self._table.transact([Put(tenant.to_item(admin_keys=1, owners=0)), Put(first_key.to_item())])
+    async def create(self, tenant: TenantRecord, first_key: ApiKeyRecord, entry: Sequence[Write]) -> None:
+        """Write a new tenant together with its first key, an admin's, and its `entry` in the audit log."""
+        await self._table.transact([Put(tenant.to_item(admin_keys=1, owners=0)), Put(first_key.to_item()), *entry])
 
     async def found(self, tenant: TenantRecord, founder: Member, limit: int, entry: Sequence[Write]) -> None:
         """Write a new tenant together with its owner; raises `TooManyTenants`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from almanac import tenancy
 from almanac.access import GRANTABLE, Person, Principal, Role
+from almanac.audit import trail
 from almanac.aws.table import Table, Write
 from almanac.clock import now
 from almanac.events import TenantRenamed
@@ -21,11 +22,12 @@ _CURSOR_SECRET_BYTES = 32
 
 
 async def create_with_key(table: Table, name: str, key_name: str) -> NewKey:
-    """Create a tenant and its first key, an admin's."""
+    """Create a tenant and its first key, an admin's, in the operator's name."""
     tenant = _new(name)
     created = new_key(tenant.id, key_name, GRANTABLE)
     with tenancy.working_for(tenant.id):
-        await TenantRepository(table, tenant.id).create(tenant, created.record)
+        entry = trail.by_operator(tenant.id, "create_tenant", created=tenant.id, key_id=created.record.id)
+        await TenantRepository(table, tenant.id).create(tenant, created.record, trail.with_change(entry, 201))
     return created
 
 

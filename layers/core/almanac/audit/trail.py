@@ -115,6 +115,11 @@ async def finish(table: Table, opened: Opened, outcome: Outcome) -> None:
     )
 
 
+def by_operator(tenant_id: str, action: str, **resource: str) -> Call:
+    """Return what an operator does, who calls with AWS credentials: CloudTrail knows whose, and from where."""
+    return Call(tenant_id, {"id": OPERATOR}, action, "INVOKE", resource)
+
+
 def with_change(call: Call, status: int, **facts: str) -> list[Write]:
     """Return the writes of an entry that is made in the transaction of the change itself.
 
