@@ -112,6 +112,22 @@ def test_environments_that_know_little_of_each_other_never_admit_more_than_one_b
             assert last - first + 1 <= burst + burst * (times[last] - began) + burst + 1e-6
 
 
+def test_a_call_that_was_counted_and_refused_is_not_counted_again() -> None:
+    world = World()
+    busy, other = world.environment(), world.environment()
+
+    async def run() -> list[bool]:
+        await spend(busy, 5, shelf(own=5, tenant=5))
+        # The other environment knows nothing of the window before.
+        world.now = START + 1.1
+        first = await other.spend(shelf(own=5, tenant=5))
+        world.now += 0.15
+        return [bool(first.wait), bool((await other.spend(shelf(own=5, tenant=5))).wait)]
+
+    assert asyncio.run(run()) == [True, False]
+    assert world.calls == 6
+
+
 def test_the_item_forgets_who_has_not_called_for_a_while() -> None:
     world = World()
     limiter = world.environment()

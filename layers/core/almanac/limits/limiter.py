@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from almanac.aws.keys import Key
@@ -52,11 +52,15 @@ class Standing:
 
 @dataclass
 class Limiter:
-    """Spends calls. One per environment: what it remembers saves writes."""
+    """Spends calls. One per environment: what it remembers saves writes.
+
+    `_paid` are the counters in which a call was counted that was then refused: the next one is not counted again.
+    """
 
     table: Table
     clock: Callable[[], float] = time.time
     _images: OrderedDict[Key, tuple[int, Item]] = field(default_factory=OrderedDict)
+    _paid: dict[Key, list[str]] = field(default_factory=dict)
 
     async def spend(self, shelf: Shelf) -> Standing:
         """Take a call out of each bucket of an item, or out of none.
@@ -85,13 +89,21 @@ class Limiter:
             if not buckets:
                 return Standing(at)
             levels = [bucket.level(known, at) for bucket in buckets]
-            if any(level.wait(at) for level in levels):
+            counters = [bucket.counter(at) for bucket in buckets]
+            paid = self._paid.get(shelf.key) == counters
+            if any(_before(level, paid=paid).wait(at) for level in levels):
                 return _standing(levels, at)
+            if paid:
+                del self._paid[shelf.key]
+                return Standing(at, tuple(levels))
             item, written = await self._write(shelf, known, buckets, levels, at)
             self._remember(shelf.key, at, item)
             # Somebody may have set other limits since: then nothing was spent, and the next attempt knows them.
             if item.get(REVISION) == known.get(REVISION):
-                return _standing([bucket.level(item, at) for bucket in buckets], at, spent=written)
+                standing = _standing([bucket.level(item, at) for bucket in buckets], at, spent=written)
+                if written and standing.wait:
+                    self._paid[shelf.key] = counters
+                return standing
         return Standing(self._now())
 
     async def _write(
@@ -121,10 +133,16 @@ class Limiter:
         self._images[key] = at, item
         self._images.move_to_end(key)
         if len(self._images) > _MOST_REMEMBERED:
-            self._images.popitem(last=False)
+            forgotten, _ = self._images.popitem(last=False)
+            self._paid.pop(forgotten, None)
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
+
+
+def _before(level: Level, *, paid: bool) -> Level:
+    """Return a level as it was before the call, if that is counted already."""
+    return replace(level, current=level.current - 1) if paid else level
 
 
 def _standing(levels: Sequence[Level], at: int, *, spent: bool = False) -> Standing:
