@@ -37,11 +37,12 @@ OPERATIONS: dict[str, Kind] = {
     # leaving: what is erased is gone with its log, whose last hash the receipt keeps; the receipts are the person's
     "create_erasure": C, "list_erasures": P, "get_erasure": P,
     "create_export": C, "list_exports": R, "get_export": S, "delete_export": C,
+    "create_import": C, "get_import": R, "start_import": C,
     # people and their sessions: of no tenant
     "sign_up": P, "confirm_sign_up": P, "resend_code": P, "sign_in": P, "sign_in_mfa": P, "refresh_session": P,
     "sign_out": P, "forgot_password": P, "reset_password": P, "get_me": P, "update_me": P, "change_password": P,
     "begin_mfa": P, "confirm_mfa": P, "disable_mfa": P, "list_sessions": P, "end_session": P,
-    "sign_out_everywhere": P,
+    "sign_out_everywhere": P, "erase_me": P,
     # the audit log
     "list_audit": S, "export_audit": S, "verify_audit": R,
     # quotas
