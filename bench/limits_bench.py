@@ -48,7 +48,7 @@ def measure() -> tuple[dict[str, Pairs], dict[str, float]]:
             writes[current] += 1
         return await original(table, write)
 
-    Table.write = counting  # type: ignore[method-assign]
+    Table.write = counting  # type: ignore[method-assign,assignment]
     wait = StoreWait()
     with wait.counting(), logs_aside():
         for call in range(WARM + CALLS):
@@ -56,7 +56,7 @@ def measure() -> tuple[dict[str, Pairs], dict[str, float]]:
                 if call == WARM:
                     writes[current] = 0
                 given = settings[current]
-                admission.settings = lambda given=given: given  # type: ignore[misc,assignment]
+                admission.settings = lambda given=given: given  # type: ignore[assignment]
                 event = request_event("GET", PATH, tenant=tenant)
                 wait.seconds, began = 0.0, time.perf_counter()
                 answer = handler(event, Context())
