@@ -10,7 +10,6 @@ heavier: no settings class, no web framework. The client is opened at import, wh
 
 import json
 import os
-import sys
 import time
 from collections import OrderedDict
 from hashlib import sha256
@@ -52,8 +51,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     try:
         caller = _admit(_bearer(headers), headers.get(TENANT_HEADER), time.time())
     except TokenRefused as refused:
-        _log(refused.reason, event)
+        _log("refused", event, reason=refused.reason)
         return _REFUSED
+    _log("admitted", event)
     return {"isAuthorized": True, "context": caller.to_context()}
 
 
@@ -79,8 +79,8 @@ def _bearer(headers: dict[str, str]) -> str:
     return token.strip(" ") if scheme.lower() == "bearer" else ""
 
 
-def _log(reason: str, event: dict[str, Any]) -> None:
-    """Say why a token was refused, and of which call; nothing of the token."""
+def _log(message: str, event: dict[str, Any], **more: str) -> None:
+    """Say what became of which call, in one line; nothing of the token, nor of whose it is."""
     request_id = event.get("requestContext", {}).get("requestId", "")
-    line = {"level": "INFO", "service": "authorizer", "message": "refused", "reason": reason, "request_id": request_id}
-    sys.stdout.write(json.dumps(line) + "\n")
+    line = {"level": "INFO", "service": "authorizer", "message": message, "request_id": request_id, **more}
+    print(json.dumps(line), flush=True)

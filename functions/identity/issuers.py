@@ -5,7 +5,7 @@ A setting is a JSON list. Each entry names `issuer` and `audiences`, and may nam
     {"issuer": "https://login.example.org/realms/team", "audiences": ["almanac"],
      "jwks_uri": "https://...", "algorithms": ["RS256"], "required": {"typ": "Bearer"}, "clients": ["almanac-web"],
      "max_lifetime": 86400, "claims": {"subject": "sub", "audience": "aud", "email": "email",
-     "email_verified": "email_verified", "name": "name", "tenant": "almanac_tenant", "session": "sid"}}
+     "email_verified": "email_verified", "tenant": "almanac_tenant", "session": "sid"}}
 
 Imported by the authorizer, whose cold start every call waits for: standard library only.
 """
@@ -36,7 +36,6 @@ class ClaimNames:
     audience: str = "aud"
     email: str = "email"
     email_verified: str = "email_verified"
-    name: str = "name"
     tenant: str = ""
     session: str = ""
 

@@ -99,3 +99,9 @@ def test_every_variable_of_a_function_is_a_setting() -> None:
         if variable.startswith("ALMANAC_") and variable not in known
     ]
     assert not unknown, "\n".join(unknown)
+
+
+def test_the_gateway_keeps_no_answer_of_the_authorizer() -> None:
+    (authorizer,) = resources(TEMPLATE, "AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
