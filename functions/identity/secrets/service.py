@@ -1,5 +1,6 @@
 """What can be done with the tenant's keys for providers of models."""
 
+import asyncio
 from collections.abc import Sequence
 
 from almanac import accounts
@@ -10,6 +11,7 @@ from almanac.aws.secrets import Secrets
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table
 from almanac.clock import now
 from almanac.errors import NotFound, Unprocessable
+from almanac.text.secrets import scan
 
 _ENDING = 4
 _LONG_ENOUGH = 20
@@ -58,6 +60,9 @@ class ProviderKeyService:
         """Keep a key in the place of the one before; raises `ProviderUnknown` or `Unprocessable`."""
         _check(provider)
         problem = accounts.problem_with(base_url, allow_private=self._allow_private) if base_url is not None else None
+        if problem is None and base_url is not None and (key in base_url or await asyncio.to_thread(scan, base_url)):
+            # The address is shown to whoever lists the keys.
+            problem = "The address holds a secret: give the key as `key` alone."
         if problem is not None:
             raise UnsuitableAddress(problem, field="body.base_url")
         if not key.isascii() or not key.isprintable() or " " in key:

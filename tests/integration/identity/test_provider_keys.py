@@ -71,6 +71,7 @@ def test_a_key_lies_in_the_table_in_an_envelope_only(tenant: Tenant) -> None:
     [
         ({"key": KEY, "base_url": "ftp://models.example.org/v1"}, "unsuitable_provider_address"),
         ({"key": KEY, "base_url": "https://u:p@models.example.org/v1"}, "unsuitable_provider_address"),
+        ({"key": KEY, "base_url": f"https://models.example.org/{KEY}/v1"}, "unsuitable_provider_address"),
         ({"key": f"{KEY} {KEY}"}, "unsuitable_provider_key"),
         ({"key": KEY, "more": 1}, "validation_failed"),
         ({"key": [KEY]}, "validation_failed"),

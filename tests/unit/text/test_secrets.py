@@ -92,6 +92,11 @@ def test_a_secret_is_found_where_it_stands_and_masked_up_to_its_prefix(kind: str
     assert [each.line for each in found_in(text, [found])] == [2]
 
 
+def test_a_token_in_the_path_of_an_address_is_found() -> None:
+    secret = SECRETS["gitlab_token"]
+    assert secret not in clean(f"https://git.example.org/api/{secret}/files")
+
+
 @pytest.mark.parametrize("kind", IN_CONTEXT)
 def test_of_a_secret_that_its_surroundings_tell_only_the_secret_is_masked(kind: str) -> None:
     text, secret = IN_CONTEXT[kind]

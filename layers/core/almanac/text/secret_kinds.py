@@ -163,7 +163,7 @@ _GITLAB = (
 
 def _is_inside(text: str, start: int) -> bool:
     """Tell whether a match begins in the middle of a word: then it is a piece of something else."""
-    return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_/+") and text[start].isalnum()
+    return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_+") and text[start].isalnum()
 
 
 def _is_sample(secret: str) -> bool:
