@@ -17,6 +17,7 @@ from identity.tenants.model import Invitation, Mail, Member, Membership, State, 
 from identity.tenants.transactions import Parts, commit
 from identity.tokens.invitations import Claim
 
+_STAYS = "attribute_not_exists(#erasure_id)"
 _OPEN = "#state = :pending AND #token_sha256 = :token"
 
 
@@ -69,7 +70,7 @@ class InvitationRepository:
         `entry` is its entry in the audit log where no call has one.
         """
         parts: dict[str, Write | Sequence[Write]] = {
-            "tenant": Check(keys.tenant(self._tenant_id)),
+            "tenant": Check(keys.tenant(self._tenant_id), condition=f"attribute_exists(#pk) AND {_STAYS}"),
             "standing": standing,
             "invitation": Put(invitation.to_item()),
             "token": Put(invitation.token_item()),
@@ -147,7 +148,8 @@ async def find(table: Table, claim: Claim) -> bool:
 
 def _enter(tenant: TenantRecord, role: Role) -> Write:
     """Return the write that lets somebody into a tenant which is as it was read."""
-    key, condition, values = keys.tenant(tenant.id), "#version = :version", {":version": tenant.version}
+    key, values = keys.tenant(tenant.id), {":version": tenant.version}
+    condition = f"#version = :version AND {_STAYS}"
     if role is Role.OWNER:
         return Update(key, add={"owners": 1}, condition=condition, values=values)
     return Check(key, condition=condition, values=values)

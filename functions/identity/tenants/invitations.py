@@ -162,6 +162,8 @@ async def _accept(table: Table, person: Person, claim: tokens.Claim, entry: Sequ
         tenant = await TenantRepository(table, claim.tenant_id).get()
     except TenantNotFound:
         raise InvitationRevoked from None
+    if tenant.closing:
+        raise InvitationRevoked
     member = await _member(table, claim.tenant_id, person.id)
     if member is not None:
         # It may be one by this very invitation, since that was read.

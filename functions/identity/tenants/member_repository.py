@@ -62,8 +62,13 @@ class MemberRepository:
             }
         )
 
-    async def remove(self, member: Member, standing: Sequence[Check], then: MemberRemoved) -> None:
-        """Remove a member, as it was read; raises as `_commit` does."""
+    async def remove(
+        self, member: Member, standing: Sequence[Check], then: MemberRemoved, entry: Sequence[Write] = ()
+    ) -> None:
+        """Remove a member, as it was read, and write its `entry` into the audit log where no call has one.
+
+        Raises as `_commit` does.
+        """
         await self._commit(
             {
                 "member": [
@@ -73,6 +78,7 @@ class MemberRepository:
                 "owners": counted(self._tenant_id, -(member.role is Role.OWNER)),
                 "standing": standing,
                 "outbox": outbox.message(then),
+                "entry": entry,
             }
         )
 

@@ -17,13 +17,14 @@ REMEMBERED_SECONDS = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class TenantRecord:
-    """`cursor_secret` signs the tenant's list cursors; it never leaves the stack."""
+    """`cursor_secret` signs the tenant's list cursors; it never leaves the stack. Nobody enters a `closing` one."""
 
     id: str
     name: str
     created_at: str
     cursor_secret: bytes
     version: int = 1
+    closing: bool = False
 
     def to_item(self, *, admin_keys: int, owners: int) -> Item:
         """Return the new tenant's item. It counts owners and admin keys, so that the last one can be protected."""
@@ -41,7 +42,14 @@ class TenantRecord:
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
-        return cls(item["id"], item["name"], item["created_at"], item["cursor_secret"], item["version"])
+        return cls(
+            item["id"],
+            item["name"],
+            item["created_at"],
+            item["cursor_secret"],
+            item["version"],
+            closing="erasure_id" in item,
+        )
 
 
 @dataclass(frozen=True)

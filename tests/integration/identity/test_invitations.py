@@ -198,6 +198,21 @@ def test_nobody_invites_above_its_own_role(stack: Stack, tenant: str, owner: Cal
         assert invite(stack, caller, "viewer").json["code"] == "insufficient_permission"
 
 
+def test_nobody_enters_a_tenant_that_is_being_erased(stack: Stack, tenant: str, owner: Caller) -> None:
+    token = invite(stack, owner).json["token"]
+    stack.client("dynamodb").update_item(
+        TableName="almanac",
+        Key=dynamo(keys.tenant(tenant).as_dict()),
+        UpdateExpression="SET erasure_id = :id",
+        ExpressionAttributeValues={":id": {"S": new_id("ers")}},
+    )
+    answer = accept(stack, signed_in(), token)
+    assert (answer.status, answer.json["code"]) == (409, "invitation_revoked")
+    again = invite(stack, owner)
+    assert (again.status, again.json["code"]) == (404, "tenant_not_found")
+    assert list(roles(stack, tenant)) == [id_of(owner)]
+
+
 @pytest.mark.parametrize("what", ["removed", "left", "demoted"])
 def test_an_invitation_is_worth_what_its_sender_may_still_give(
     stack: Stack, tenant: str, owner: Caller, what: str
