@@ -1,12 +1,15 @@
 """One store for all integration tests of a run; every test works in tenants of its own."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from almanac import runtime
 from tests.integration.harness import Stack, create_resources
-from tests.support.roles import enforced
+from tests.support import matrix
+from tests.support.roles import enforced, roles
 from tests.support.store import CREDENTIALS, serve
 from tests.support.user_pool import gaps_filled
 
@@ -35,6 +38,8 @@ def _session_stack() -> Iterator[Stack]:
 def _refused(_session_stack: Stack) -> Iterator[list[str]]:
     with enforced() as refused:
         yield refused
+    if path := os.environ.get("ALMANAC_CALL_MATRIX"):
+        Path(path).write_text(matrix.report(roles()))
 
 
 @pytest.fixture

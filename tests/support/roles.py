@@ -88,8 +88,12 @@ class Roles:
             self._judged[judged] = list(self._judge(function, request, tenant))
         return self._judged[judged]
 
+    def judged(self) -> list[tuple[str, Request, str | None]]:
+        """Return every kind of call that was judged: the function, what it asked, and for which tenant."""
+        return list(self._judged)
+
     def _judge(self, function: str, request: Request, tenant: str | None) -> Iterator[str]:
-        what = _told(request)
+        what = told(request)
         if not self.may(function, request, tenant):
             yield f"{function} may not {what}{' for its tenant' if tenant else ''}"
         if tenant is None or not _concerns(request, tenant):
@@ -306,6 +310,7 @@ def _concerns(request: Request, tenant: str) -> bool:
     return any(tenant in text for text in told)
 
 
-def _told(request: Request) -> str:
+def told(request: Request) -> str:
+    """Return a call in words: what it does on what."""
     where = "".join(f" with {key} {', '.join(values)}" for key, values in request.context.items())
     return f"{request.action} on {request.resource}{where}"
