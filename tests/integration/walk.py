@@ -12,6 +12,9 @@ from almanac.aws.table import dynamo
 from almanac.findings.model import Finding, Origin, Receipt
 from almanac.ids import new_id, new_ulid
 from almanac.index.sources import Kind
+from identity.erasure.model import Erasure, ErasureKind, ErasureState
+from identity.exports.model import Export, ExportState
+from identity.imports.model import Import, ImportState
 from identity.people.model import SessionRecord
 from infra import openapi
 from tests.integration.harness import ADMIN, Answer, Stack, person
@@ -22,7 +25,11 @@ IDS: dict[str, Callable[[], str]] = {
     "key_id": partial(new_id, "key"),
     "service_account_id": partial(new_id, "svc"),
     "person_id": partial(new_id, "usr"),
+    "actor_id": partial(new_id, "usr"),
     "invitation_id": partial(new_id, "inv"),
+    "erasure_id": partial(new_id, "ers"),
+    "export_id": partial(new_id, "exp"),
+    "import_id": partial(new_id, "imp"),
     "session_id": lambda: str(uuid.uuid4()),
     "project_id": partial(new_id, "prj"),
     "project": partial(new_id, "prj"),
@@ -46,15 +53,25 @@ CREATORS = {
     "index_id": "POST /api/v1/search/indexes",
 }
 # What no single call makes, and how it is made.
-MAKERS: dict[str, Callable[[Stack, str], str]] = {
-    "person_id": lambda stack, tenant: _member(stack, tenant),
-    "finding_id": lambda stack, tenant: _finding(stack, tenant),
-    "session_id": lambda stack, tenant: _session(stack, tenant),
+MAKERS: dict[str, Callable[[Stack, str, dict[str, str]], str]] = {
+    "person_id": lambda stack, tenant, _: _member(stack, tenant),
+    "actor_id": lambda stack, tenant, ids: _project_member(stack, tenant, ids),
+    "finding_id": lambda stack, tenant, _: _finding(stack, tenant),
+    "session_id": lambda stack, tenant, _: _session(stack, tenant),
+    "erasure_id": lambda stack, tenant, _: _erasure(stack, tenant),
+    "export_id": lambda stack, tenant, _: _export(stack, tenant),
+    "import_id": lambda stack, tenant, _: _import(stack, tenant),
 }
 # What no key may do: an owner calls.
-OWNERS_ONLY = {"POST /api/v1/tenants/me/transfer"}
+OWNERS_ONLY = {
+    "POST /api/v1/tenants/me/transfer",
+    "POST /api/v1/erasures",
+    "POST /api/v1/imports",
+    "GET /api/v1/imports/{import_id}",
+    "POST /api/v1/imports/{import_id}/start",
+}
 # What is a person's own, whatever the tenant: each tenant of a walk has one who calls.
-PERSONS_OWN = {"DELETE /api/v1/users/me/sessions/{session_id}"}
+PERSONS_OWN = {"DELETE /api/v1/users/me/sessions/{session_id}", "GET /api/v1/erasures/{erasure_id}"}
 _ALIASES = {"project": "project_id"}
 
 Ids = Mapping[str, str]
@@ -161,7 +178,7 @@ def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
     if name in ids:
         return
     if name in MAKERS:
-        ids[name] = MAKERS[name](stack, tenant)
+        ids[name] = MAKERS[name](stack, tenant, ids)
         return
     creator = routes().get(CREATORS.get(name, ""))
     if creator is None:
@@ -192,6 +209,50 @@ def _session(stack: Stack, tenant: str) -> str:
     return session.id
 
 
+def _erasure(stack: Stack, tenant: str) -> str:
+    """Write an erasure as its owner's request does; the tenant stays as it is."""
+    erasure = Erasure(
+        id=new_id("ers"),
+        kind=ErasureKind.TENANT,
+        subject_id=tenant,
+        person_id=_person_of(tenant),
+        asked_at="2026-01-01T00:00:00.000Z",
+        state=ErasureState.CLOSING,
+        due_at=None,
+    )
+    stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(erasure.to_item()))
+    return erasure.id
+
+
+def _export(stack: Stack, tenant: str) -> str:
+    """Write an export that is ready."""
+    export = Export(
+        id=new_id("exp"),
+        tenant_id=tenant,
+        asked_at="2026-01-01T00:00:00.000Z",
+        asked_by=_person_of(tenant),
+        state=ExportState.READY,
+        expires_at=int(time.time()) + 3600,
+    )
+    stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(export.to_item()))
+    return export.id
+
+
+def _import(stack: Stack, tenant: str) -> str:
+    """Write an import that waits for its files."""
+    waiting = Import(
+        id=new_id("imp"),
+        tenant_id=tenant,
+        asked_at="2026-01-01T00:00:00.000Z",
+        asked_by=_person_of(tenant),
+        state=ImportState.WAITING,
+        parts=[],
+        expires_at=int(time.time()) + 3600,
+    )
+    stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(waiting.to_item()))
+    return waiting.id
+
+
 def _finding(stack: Stack, tenant: str) -> str:
     """Write a finding as the embedding worker does, with a purge that somebody asked for."""
     origin = Origin(kind=Kind.MESSAGE, project_id=new_id("prj"), container_id=new_id("chk"), message_id=new_id("msg"))
@@ -209,6 +270,24 @@ def _member(stack: Stack, tenant: str) -> str:
     caller = stack.member(tenant, Role.MEMBER)
     assert caller.person is not None
     return caller.person.id
+
+
+def make_private(stack: Stack, tenant: str, project_id: str) -> None:
+    """Make a project private, with the key of the walk as its member."""
+    path = f"/api/v1/projects/{project_id}"
+    project = stack.call("projects", "GET", path, tenant=tenant).json
+    change = {"version": project["version"], "visibility": "private"}
+    assert stack.call("projects", "PATCH", path, change, tenant=tenant).status == 200
+
+
+def _project_member(stack: Stack, tenant: str, ids: dict[str, str]) -> str:
+    """Let somebody into a project, which becomes private."""
+    _create(stack, tenant, "project_id", ids)
+    make_private(stack, tenant, ids["project_id"])
+    actor_id = _member(stack, tenant)
+    added = stack.call("projects", "PUT", f"/api/v1/projects/{ids['project_id']}/members/{actor_id}", tenant=tenant)
+    assert added.status == 200, added.text
+    return actor_id
 
 
 def _is_id(route: Route, name: str) -> bool:

@@ -36,6 +36,7 @@ class MemberService:
         await self._projects.get(project_id)
         epoch = await self._store.epoch(project_id)
         if epoch is None:
+            await self._store.check_actor(actor_id)
             raise ProjectNotPrivate
         try:
             return await self._store.get(project_id, actor_id)

@@ -102,6 +102,12 @@ class MemberStore(Store):
         rows = [row async for row in self._table.query_all(prefix.pk, prefix=prefix.sk) if row["epoch"] == epoch]
         await asyncio.gather(*(remove(row) for row in rows))
 
+    async def check_actor(self, actor_id: str) -> None:
+        """Refuse whoever is not of the tenant; raises `ActorNotFound`."""
+        actor = await self._actor(actor_id)
+        if await self._table.get(actor.key) is None:
+            raise ActorNotFound
+
     async def _actor(self, actor_id: str) -> Check:
         """Return what holds while somebody is of the tenant; raises `ActorNotFound`."""
         if is_id(actor_id, "usr"):
