@@ -4,7 +4,8 @@
 - Confirming a sign-up verifies no address.
 - A refresh is asked for the hash of the name that signed in; Cognito asks for that of the person's `sub`.
 - Any code is right. Tests that need a wrong one let the pool refuse with `refusing`.
-- An address that it does not know is told by an error of its own, whatever the client's `PreventUserExistenceErrors`.
+- An address that it does not know is told by an error of its own, whatever the client's `PreventUserExistenceErrors`;
+  by one that says that there is no client, where a password is reset.
 """
 
 import asyncio
@@ -71,7 +72,12 @@ class _Gaps:
             proof = await asyncio.get_running_loop().run_in_executor(None, self._hash, *names)
             given = {**given, "SECRET_HASH": proof}
             parameters = {**parameters, "AuthParameters": given}
-        answer = await original(client, operation, parameters)
+        try:
+            answer = await original(client, operation, parameters)
+        except ClientError as error:
+            if operation == "ConfirmForgotPassword" and error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise _error("CodeMismatchException", operation) from None
+            raise
         if operation == "ConfirmSignUp":
             # In a thread, which is no function's: what the store lacks is done under nobody's role.
             await asyncio.get_running_loop().run_in_executor(None, self._verify, parameters["Username"])

@@ -14,33 +14,11 @@ from typing import Any
 from almanac.aws.clients import Clients, error_code
 from almanac.ids import person_id
 from almanac.observability import log
-from identity.people.errors import (
-    AddressRefused,
-    CodeRefused,
-    DirectoryUnavailable,
-    PasswordRefused,
-    SignInAgain,
-    SignInFailed,
-    TooManyAttempts,
-)
+from identity.people import refusals
+from identity.people.errors import AddressRefused, DirectoryUnavailable, PasswordRefused, SignInFailed
+from identity.people.refusals import Refused
 
-# How long to wait: for a pool that is asked too much, and for one account, whose lockout lasts up to 15 minutes.
-_BUSY_SECONDS, _LOCKED_SECONDS = 5, 900
-_LOCKED = {"LimitExceededException", "TooManyFailedAttemptsException"}
-_OUT_OF_ORDER = {"InternalErrorException", "ServiceUnavailable", "UnexpectedLambdaException"}
-_WRONG_CODE = {"CodeMismatchException", "ExpiredCodeException", "EnableSoftwareTokenMFAException"}
-_UNKNOWN = {"NotAuthorizedException", "UserNotFoundException", "UserNotConfirmedException", "AliasExistsException"}
-_NOT_TOLD = _UNKNOWN | _LOCKED | {"InvalidParameterException", "PasswordResetRequiredException"}
 _TOTP = "SOFTWARE_TOKEN_MFA"
-
-
-class Refused(Exception):
-    """The pool refused a call; `code` is its error's name. Never leaves this module."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)
@@ -92,7 +70,7 @@ class Directory:
                 case "CodeDeliveryFailureException" | "LimitExceededException":
                     log("error", "no mail was sent", operation="sign_up", code=refused.code)
                 case _:
-                    raise _unforeseen(refused) from None
+                    raise refusals.unforeseen(refused) from None
 
     async def resend_code(self, email: str) -> None:
         """Have another code sent, if the address waits for one. Whether it does is told to nobody."""
@@ -113,7 +91,7 @@ class Directory:
                 ConfirmationCode=code,
             )
         except Refused as refused:
-            raise _wrong_code(refused) from None
+            raise refusals.wrong_code(refused) from None
         first = await self._first_password(email)
         tokens = await self.sign_in(email, first)
         if isinstance(tokens, Challenge):
@@ -131,7 +109,7 @@ class Directory:
                 AuthParameters={"USERNAME": email, "PASSWORD": password, "SECRET_HASH": await self._hash(email)},
             )
         except Refused as refused:
-            raise _failed(refused) from None
+            raise refusals.failed(refused) from None
         challenge = answer.get("ChallengeName")
         if challenge == _TOTP:
             # The pool asks for the name under which it knows the person, and its answer may lack it.
@@ -155,7 +133,8 @@ class Directory:
                 ChallengeResponses=responses,
             )
         except Refused as refused:
-            raise (_wrong_code(refused) if refused.code in _WRONG_CODE else _failed(refused)) from None
+            wrong = refused.code in refusals.WRONG_CODE
+            raise (refusals.wrong_code(refused) if wrong else refusals.failed(refused)) from None
         if "AuthenticationResult" not in answer:
             raise SignInFailed("Begin again with address and password.")
         return self._tokens(answer)
@@ -171,7 +150,7 @@ class Directory:
                 AuthParameters=parameters,
             )
         except Refused as refused:
-            raise _again(refused) from None
+            raise refusals.again(refused) from None
         return self._tokens(answer)
 
     async def revoke(self, refresh_token: str) -> None:
@@ -204,7 +183,9 @@ class Directory:
             )
             found = await self._call("admin_get_user", UserPoolId=self._pool_id, Username=email)
         except Refused as refused:
-            raise (_bad_password("body.password") if _is_password(refused) else _wrong_code(refused)) from None
+            if refusals.is_password(refused):
+                raise refusals.bad_password("body.password") from None
+            raise refusals.wrong_code(refused) from None
         attributes = {attribute["Name"]: attribute.get("Value", "") for attribute in found["UserAttributes"]}
         return person_id(self.issuer, attributes.get("sub") or found["Username"])
 
@@ -215,11 +196,11 @@ class Directory:
                 "change_password", own=True, AccessToken=access_token, PreviousPassword=current, ProposedPassword=new
             )
         except Refused as refused:
-            if _is_password(refused):
-                raise _bad_password("body.new_password") from None
-            _check_token(refused)
-            if refused.code not in _UNKNOWN | {"InvalidParameterException"}:
-                raise _unforeseen(refused) from None
+            if refusals.is_password(refused):
+                raise refusals.bad_password("body.new_password") from None
+            refusals.check_token(refused)
+            if refused.code not in refusals.UNKNOWN | {"InvalidParameterException"}:
+                raise refusals.unforeseen(refused) from None
             text = "The current password is another one."
             raise PasswordRefused(text, field="body.current_password") from None
 
@@ -228,7 +209,7 @@ class Directory:
         try:
             answer = await self._call("associate_software_token", own=True, AccessToken=access_token)
         except Refused as refused:
-            raise _again(refused) from None
+            raise refusals.again(refused) from None
         return str(answer["SecretCode"])
 
     async def confirm_totp(self, access_token: str, code: str) -> None:
@@ -236,8 +217,8 @@ class Directory:
         try:
             await self._call("verify_software_token", own=True, AccessToken=access_token, UserCode=code)
         except Refused as refused:
-            _check_token(refused)
-            raise _wrong_code(refused) from None
+            refusals.check_token(refused)
+            raise refusals.wrong_code(refused) from None
         await self._set_totp(access_token, enabled=True)
 
     async def disable_totp(self, access_token: str) -> None:
@@ -256,8 +237,8 @@ class Directory:
         try:
             await self._call("delete_user", own=True, AccessToken=access_token)
         except Refused as refused:
-            if refused.code not in _UNKNOWN:
-                raise _unforeseen(refused) from None
+            if refused.code not in refusals.UNKNOWN:
+                raise refusals.unforeseen(refused) from None
 
     async def _set_totp(self, access_token: str, *, enabled: bool) -> None:
         settings = {"Enabled": enabled, "PreferredMfa": enabled}
@@ -266,14 +247,14 @@ class Directory:
                 "set_user_mfa_preference", own=True, AccessToken=access_token, SoftwareTokenMfaSettings=settings
             )
         except Refused as refused:
-            raise _again(refused) from None
+            raise refusals.again(refused) from None
 
     async def _quietly(self, operation: str, email: str) -> None:
         """Make a call that ends alike for every address; what only known addresses can cause is not told."""
         try:
             await self._call(operation, ClientId=self._client_id, SecretHash=await self._hash(email), Username=email)
         except Refused as refused:
-            if refused.code not in _UNKNOWN | {"InvalidParameterException"}:
+            if refused.code not in refusals.UNKNOWN | {"InvalidParameterException"}:
                 log("error", "no mail was sent", operation=operation, code=refused.code)
 
     async def _call(self, operation: str, *, own: bool = False, **parameters: Any) -> dict[str, Any]:
@@ -284,19 +265,12 @@ class Directory:
         try:
             answer: dict[str, Any] = await getattr(client, operation)(**parameters)
         except ClientError as error:
-            code, message = error_code(error), str(error.response["Error"].get("Message", ""))
+            message = str(error.response["Error"].get("Message", ""))
+            raise refusals.judge(error_code(error), message, own=own) from None
         except BotoCoreError as error:
             log("error", "the user pool did not answer", operation=operation, error=type(error).__name__)
             raise DirectoryUnavailable("The directory of people does not answer: try again.") from None
-        else:
-            return answer
-        if code in _OUT_OF_ORDER:
-            raise DirectoryUnavailable("The directory of people does not answer: try again.")
-        if code == "TooManyRequestsException":
-            raise TooManyAttempts(_BUSY_SECONDS)
-        if own and (code in _LOCKED or "attempts exceeded" in message.lower()):
-            raise TooManyAttempts(_LOCKED_SECONDS)
-        raise Refused(code, message)
+        return answer
 
     def _tokens(self, answer: dict[str, Any]) -> Tokens:
         result = answer["AuthenticationResult"]
@@ -353,42 +327,3 @@ def _unpack(challenge: str) -> tuple[str, str]:
     if not isinstance(name, str) or not isinstance(session, str) or not name or len(session) < 20:
         raise SignInFailed("Begin again with address and password.")
     return name, session
-
-
-def _failed(refused: Refused) -> Exception:
-    if refused.code in _NOT_TOLD:
-        return SignInFailed(
-            "The address or the password is wrong, the address is not confirmed yet, or there were too many attempts: "
-            "wait some minutes, or reset the password."
-        )
-    return _unforeseen(refused)
-
-
-def _wrong_code(refused: Refused) -> Exception:
-    if refused.code not in _WRONG_CODE | _NOT_TOLD:
-        return _unforeseen(refused)
-    return CodeRefused("The code is wrong, has expired or was used: ask for another one.", field="body.code")
-
-
-def _is_password(refused: Refused) -> bool:
-    return refused.code in {"InvalidPasswordException", "PasswordHistoryPolicyViolationException"}
-
-
-def _bad_password(where: str) -> PasswordRefused:
-    return PasswordRefused("Choose another password: longer, and none that you had before.", field=where)
-
-
-def _again(refused: Refused) -> Exception:
-    if refused.code not in _UNKNOWN:
-        return _unforeseen(refused)
-    return SignInAgain("The session is over: sign in again.")
-
-
-def _unforeseen(refused: Refused) -> DirectoryUnavailable:
-    log("error", "the user pool refused what it should not", code=refused.code)
-    return DirectoryUnavailable("The directory of people does not work at the moment.")
-
-
-def _check_token(refused: Refused) -> None:
-    if refused.code == "NotAuthorizedException" and "token" in refused.message.lower():
-        raise _again(refused) from None

@@ -86,6 +86,13 @@ class EncryptionSettings(Settings):
     key_id: str
 
 
+class IssuerSettings(Settings):
+    """JSON lists of OpenID Connect issuers, the stack's own pool and others; the authorizer reads them by itself."""
+
+    issuers: str = ""
+    extra_issuers: str = ""
+
+
 class PeopleSettings(EncryptionSettings):
     """The user pool, its one app client and the issuer that its tokens name; and who may sign up.
 
