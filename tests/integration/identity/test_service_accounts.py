@@ -1,11 +1,16 @@
 """Service accounts: what their keys do is done in their name, and ends with them."""
 
+import asyncio
 import importlib
+from functools import partial
 from typing import Any
 
 import pytest
 
 from almanac.access import Caller
+from almanac.aws import keys
+from almanac.aws.table import dynamo
+from identity.accounts.repository import AccountRepository
 from tests.integration.harness import READ, Answer, Context, Stack
 
 PATH = "/api/v1/service-accounts"
@@ -166,3 +171,28 @@ def test_only_who_manages_keys_manages_accounts(stack: Stack) -> None:
         body = {"name": "x"} if method == "POST" else None
         answer = stack.call("identity", method, PATH + path, body, tenant=stack.tenant(), scope=READ)
         assert (answer.status, answer.json["code"]) == (403, "insufficient_permission")
+
+
+def test_an_account_that_is_disabled_meanwhile_gets_no_key(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = stack.tenant()
+    account = create(stack, tenant)["id"]
+    read = AccountRepository.get
+    client = stack.client("dynamodb")
+
+    async def read_then_disabled(repository: AccountRepository, account_id: str, **arguments: Any) -> Any:
+        found = await read(repository, account_id, **arguments)
+        disable = partial(
+            client.update_item,
+            TableName="almanac",
+            Key=dynamo(keys.service_account(tenant, account_id).as_dict()),
+            UpdateExpression="SET disabled = :yes, version = :version",
+            ExpressionAttributeValues=dynamo({":yes": True, ":version": found.version + 1}),
+        )
+        # Another function's doing: in a thread without this call's context.
+        await asyncio.get_running_loop().run_in_executor(None, disable)
+        return found
+
+    monkeypatch.setattr(AccountRepository, "get", read_then_disabled)
+    refused = key_of(stack, tenant, account)
+    assert (refused.status, refused.json["code"]) == (409, "service_account_disabled")
+    assert stack.call("identity", "GET", "/api/v1/api-keys", tenant=tenant).json["items"] == []

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from identity.issuers import ClaimNames
+from identity.tokens import jwks, web_tokens
 from identity.tokens.errors import TokenRefused
 from identity.tokens.web_tokens import WebTokens
 from tests.support.tokens import ISSUER, NOW, Maker, ec_jwk, ec_key, encode, rsa_jwk, rsa_key, sign_es256, sign_rs256
@@ -50,6 +51,31 @@ def signing_input(header: dict[str, Any], **claims: Any) -> str:
 def test_a_good_token_is_accepted(algorithm: str) -> None:
     identity = verifier().verify(MAKER.token(algorithm), NOW)
     assert (identity.issuer, identity.subject, identity.session_id) == (ISSUER, "subject-1", "session-1")
+
+
+# RFC 7515, appendices A.1 (HS256), A.3 (ES256, with the key P256) and A.5 (no signature): one payload, thrice.
+PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+HS256 = f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{PAYLOAD}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+ES256 = (
+    f"eyJhbGciOiJFUzI1NiJ9.{PAYLOAD}."
+    "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+)
+UNSECURED = f"eyJhbGciOiJub25lIn0.{PAYLOAD}."
+P256 = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+
+
+def test_the_examples_of_the_rfc_are_judged_as_it_says() -> None:
+    key = jwks.parse(json.dumps({"keys": [{**P256, "kid": "rfc"}]}).encode(), MAKER.configuration())["rfc"]
+    web_tokens._verify_signature(ES256, key)
+    with pytest.raises(TokenRefused, match="wrong_signature"):
+        web_tokens._verify_signature(ES256[:-6] + "AAAA" + ES256[-2:], key)
+    for token in (HS256, UNSECURED, ES256):
+        assert refusal(token, {**P256, "kid": "rfc"}) == "unknown_key"
 
 
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "none ", ""])
