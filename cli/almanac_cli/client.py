@@ -76,6 +76,23 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return the answer's document, None when it has none; raises `CliError`."""
+        answer = self._answer(method, path, body=body, content=content, query=query, headers=headers)
+        return answer.json() if answer.content else None
+
+    def text(self, path: str, **query: Any) -> str:
+        """Return an answer that is no document but text."""
+        return self._answer("GET", path, query=query).text
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content: bytes | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         sent: dict[str, Any] = (
             {"content": content} if content is not None else {"json": body} if body is not None else {}
@@ -91,7 +108,7 @@ class Api:
                 Exit.UNREACHABLE,
             ) from None
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise _refusal(answer)
 
     def get(self, path: str, **query: Any) -> Any:

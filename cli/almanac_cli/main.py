@@ -4,6 +4,7 @@ import typer
 
 from almanac_cli import (
     ask,
+    audit,
     demo,
     hooks,
     index,
@@ -49,6 +50,7 @@ app.add_typer(repositories.app, name="repositories")
 app.add_typer(messages.checkpoints, name="checkpoints")
 app.add_typer(messages.messages, name="messages")
 app.add_typer(index.app, name="index")
+app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.secrets, name="secrets")
 app.add_typer(secrets.provider_keys, name="provider-keys")
 

@@ -63,7 +63,8 @@ def api() -> Iterator[FakeApi]:
             status, document = (404, {"detail": "There is nothing.", "code": "not_found"}) if not queue else queue[0]
             if queue and len(queue) > 1:
                 queue.pop(0)
-            text = b"" if document is None else json.dumps(document).encode()
+            text = document if isinstance(document, bytes) else json.dumps(document).encode()
+            text = b"" if document is None else text
             self.send_response(status)
             self.send_header("content-length", str(len(text)))
             self.end_headers()
