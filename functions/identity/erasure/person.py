@@ -5,6 +5,8 @@ What it wrote for a tenant is the tenant's, and the audit log still says what an
 
 from almanac import tenancy
 from almanac.access import Person, Role
+from almanac.audit import trail
+from almanac.audit.trail import Call
 from almanac.aws import keys
 from almanac.aws.table import Table
 from almanac.clock import now
@@ -69,8 +71,11 @@ async def _leave(table: Table, membership: Membership) -> None:
             person_id=membership.person_id,
             removed_at=now(),
         )
+        # Without a source: it would be erased with the person.
+        call = Call(membership.tenant_id, {"id": membership.person_id}, "leave_tenant", "POST")
         try:
-            await repository.remove(await repository.get(membership.person_id), [], left)
+            member = await repository.get(membership.person_id)
+            await repository.remove(member, [], left, trail.with_change(call, 204))
         except MemberNotFound:
             return
         except LastOwner:

@@ -346,6 +346,17 @@ def test_where_a_person_called_from_can_be_erased_and_the_chain_stays_whole(stac
     assert [entry["source"] for entry in entries(stack, tenant) if entry["action"] == "create_api_key"] == [None]
 
 
+def test_an_erased_person_leaves_an_entry_in_each_tenant_and_no_address(stack: Stack) -> None:
+    tenant = stack.tenant()
+    stack.member(tenant, Role.OWNER)
+    eve = stack.member(tenant, Role.MEMBER, PERSON)
+    body = {"confirm": PERSON}
+    assert stack.call("identity", "POST", "/api/v1/users/me/erasure", body, caller=eve).status == 202
+    (entry,) = entries(stack, tenant)
+    assert (entry["action"], entry["actor"]["id"], entry["result"]) == ("leave_tenant", PERSON, "succeeded")
+    assert entry["source"] == {"ip": None, "user_agent": None}
+
+
 def test_another_tenants_log_is_not_seen(stack: Stack) -> None:
     tenant, other = stack.tenant(), stack.tenant()
     create_key(stack, tenant)
