@@ -9,7 +9,7 @@ import pytest
 
 from infra.template import load, resources
 from tests.integration.harness import Stack
-from tests.support.policies import Request, allows
+from tests.support.policies import Request, allows, name_of
 from tests.support.roles import KEYS, Roles, requests, roles
 
 TENANT = "ten_01k9zq3v7m8x2c4b6n0d1f5g7h"
@@ -89,6 +89,36 @@ def test_a_function_by_itself_reaches_no_tenants_data(function: str) -> None:
         if condition not in OWN_CONDITIONS:
             assert set(condition["ForAllValues:StringLike"][KEYS]) <= OWN_PARTITIONS
             assert condition["Null"] == {KEYS: "false"}
+
+
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS if roles().data_role(name)])
+def test_whatever_a_data_role_grants_it_grants_of_its_tenant(function: str) -> None:
+    tenant = "${aws:PrincipalTag/tenant}"
+    for statement in roles().data(function):
+        if statement["Effect"] == "Deny":
+            continue
+        condition = statement.get("Condition", {})
+        names = [name_of(each) for each in _list(statement["Resource"])]
+        match {action.partition(":")[0] for action in statement["Action"]}.pop():
+            case "dynamodb":
+                (comparison,) = {"ForAllValues:StringLike", "ForAllValues:StringEquals"} & set(condition)
+                partitions = set(condition[comparison][KEYS]) - OWN_PARTITIONS
+                assert condition["Null"] == {KEYS: "false"}
+                assert all(f"{name}#".startswith(f"TENANT#{tenant}#") for name in partitions)
+            case "kms":
+                assert condition["StringEquals"]["kms:EncryptionContext:tenant"] == tenant
+            case "s3" if statement["Action"] == ["s3:GetBucketVersioning"]:
+                assert names == ["Bucket"]
+            case "s3" if "s3:prefix" in condition.get("StringLike", {}):
+                assert all(name.startswith(f"tenants/{tenant}/") for name in condition["StringLike"]["s3:prefix"])
+            case "s3":
+                assert all(name.startswith(f"Bucket/tenants/{tenant}/") for name in names)
+            case service:
+                pytest.fail(f"{service} belongs into the function's own role")
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if roles().data_role(name)])
