@@ -1,7 +1,7 @@
 """What can go wrong with tenants, members and invitations."""
 
 from almanac.access import Role
-from almanac.errors import Conflict, Forbidden, NotFound, Unavailable
+from almanac.errors import AppError, Conflict, Forbidden, NotFound, Unavailable
 
 
 class TenantNotFound(NotFound):
@@ -62,6 +62,18 @@ class VersionConflict(Conflict):
 
     def __init__(self, current: int) -> None:
         super().__init__(f"It is at version {current} now: read it again and repeat the change.", field="body.version")
+
+
+class TooManyInvitations(AppError):
+    """The tenant has sent as many invitations today as a tenant may."""
+
+    status = 429
+    code = "too_many_invitations"
+    title = "Too many requests"
+
+    def __init__(self, limit: int, seconds: int) -> None:
+        super().__init__(f"A tenant sends at most {limit} invitations a day (UTC): send the rest tomorrow.")
+        self.headers["retry-after"] = str(seconds)
 
 
 class InvitationNotFound(NotFound):

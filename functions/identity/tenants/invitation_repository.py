@@ -11,12 +11,17 @@ from dataclasses import dataclass, replace
 from almanac.access import Role
 from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
+from almanac.clock import iso
 from almanac.ids import is_id
 from identity.tenants.errors import InvitationNotFound
 from identity.tenants.model import Invitation, Mail, Member, Membership, State, TenantRecord
 from identity.tenants.transactions import Parts, commit
 from identity.tokens.invitations import Claim
 
+SENT_PER_DAY = 200
+"""What a tenant sends at most: letters to strangers, under the stack's own name."""
+
+_DAY_SECONDS = 24 * 3600
 _STAYS = "attribute_not_exists(#erasure_id)"
 _OPEN = "#state = :pending AND #token_sha256 = :token"
 
@@ -70,6 +75,7 @@ class InvitationRepository:
         `entry` is its entry in the audit log where no call has one.
         """
         parts: dict[str, Write | Sequence[Write]] = {
+            "day": _count(self._tenant_id),
             "tenant": Check(keys.tenant(self._tenant_id), condition=f"attribute_exists(#pk) AND {_STAYS}"),
             "standing": standing,
             "invitation": Put(invitation.to_item()),
@@ -87,6 +93,7 @@ class InvitationRepository:
             self._table,
             {
                 "standing": standing,
+                "day": _count(self._tenant_id),
                 "invitation": Put(renewed.to_item(), condition=_OPEN, values=_open(before)),
                 "token": Put(renewed.token_item()),
                 "marker": _take(renewed, before),
@@ -153,6 +160,23 @@ def _enter(tenant: TenantRecord, role: Role) -> Write:
     if role is Role.OWNER:
         return Update(key, add={"owners": 1}, condition=condition, values=values)
     return Check(key, condition=condition, values=values)
+
+
+def _count(tenant_id: str) -> Update:
+    """Return the write that counts one more invitation of today; it is refused where that is one too many."""
+    now = time.time()
+    return Update(
+        keys.invitation_day(tenant_id, iso(now)[:10]),
+        set={"entity": "invitation_day", "expires_at": int(now) + 2 * _DAY_SECONDS},
+        add={"sent": 1},
+        condition="attribute_not_exists(#sent) OR #sent < :limit",
+        values={":limit": SENT_PER_DAY},
+    )
+
+
+def seconds_of_day_left() -> int:
+    """Return when the next day begins."""
+    return _DAY_SECONDS - int(time.time()) % _DAY_SECONDS
 
 
 def _open(invitation: Invitation) -> dict[str, str]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 
 from almanac.errors import Unprocessable
 from almanac.ids import id_pattern
+from almanac.limits.admission import RateLimited
 from almanac.web import recording
 from almanac.web.auth import SignedIn
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
@@ -25,6 +26,7 @@ from identity.tenants.errors import (
     RoleAboveOwn,
     StandingChanged,
     TenantNotFound,
+    TooManyInvitations,
 )
 from identity.tenants.invitation_repository import InvitationRepository
 from identity.tenants.schemas import (
@@ -41,7 +43,7 @@ router = APIRouter(tags=["identity"])
 InvitationIdInPath = Annotated[str, Path(pattern=id_pattern("inv"))]
 
 _LISTING = "invitations"
-_SENDING = (RoleAboveOwn, StandingChanged, TenantNotFound, Unprocessable, Busy)
+_SENDING = (RoleAboveOwn, StandingChanged, TenantNotFound, Unprocessable, RateLimited, TooManyInvitations, Busy)
 
 
 @router.post("/invitations", status_code=201, response_model=InvitationSent, responses=problem_responses(*_SENDING))

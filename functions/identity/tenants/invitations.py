@@ -24,8 +24,9 @@ from identity.tenants.errors import (
     NotTheInvited,
     StandingChanged,
     TenantNotFound,
+    TooManyInvitations,
 )
-from identity.tenants.invitation_repository import InvitationRepository, find
+from identity.tenants.invitation_repository import SENT_PER_DAY, InvitationRepository, find, seconds_of_day_left
 from identity.tenants.mail import Letter, Post
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.model import Invitation, Mail, Member, Membership, State
@@ -57,7 +58,7 @@ async def is_invited(table: Table, email: str) -> bool:
 async def invite(table: Table, post: Post, principal: Principal, email: str, role: Role, days: int) -> Sent:
     """Invite an address, in the place of what it was sent before.
 
-    Raises `RoleAboveOwn`, `StandingChanged`, `TenantNotFound` or `Busy`.
+    Raises `RoleAboveOwn`, `StandingChanged`, `TenantNotFound`, `TooManyInvitations` or `Busy`.
     """
     standing.must_decide(principal, role, field="body.role")
     repository = InvitationRepository(table, principal.tenant_id)
@@ -215,6 +216,8 @@ def _explain_sender(refused: Refused) -> None:
         raise StandingChanged from None
     if refused.part == "tenant":
         raise TenantNotFound from None
+    if refused.part == "day":
+        raise TooManyInvitations(SENT_PER_DAY, seconds_of_day_left()) from None
 
 
 def _new(tenant_id: str, email: str, role: Role, days: int, sender: str, post: Post) -> tuple[Invitation, str]:

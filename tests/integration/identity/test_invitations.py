@@ -13,7 +13,7 @@ from almanac.aws import keys
 from almanac.aws.table import dynamo, plain
 from almanac.ids import new_id
 from identity import wiring
-from identity.tenants import invitations
+from identity.tenants import invitation_repository, invitations
 from identity.tenants.addresses import address_sha256
 from identity.tenants.mail import Post
 from tests.integration.harness import Answer, Stack, person
@@ -196,6 +196,21 @@ def test_nobody_invites_above_its_own_role(stack: Stack, tenant: str, owner: Cal
     for role in (Role.MEMBER, Role.VIEWER, Role.AUDITOR):
         caller = stack.member(tenant, role)
         assert invite(stack, caller, "viewer").json["code"] == "insufficient_permission"
+
+
+def test_a_tenant_sends_so_many_letters_a_day_and_no_more(
+    stack: Stack, owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitation_repository, "SENT_PER_DAY", 3)
+    sent = invite(stack, owner).json
+    assert [resend(stack, owner, sent["id"]).status, invite(stack, owner).status] == [200, 201]
+    for answer in (
+        invite(stack, owner, email="other@example.org"),
+        resend(stack, owner, listed(stack, owner)[-1]["id"]),
+    ):
+        assert (answer.status, answer.json["code"]) == (429, "too_many_invitations")
+        assert 0 < int(answer.headers["retry-after"]) <= 24 * 3600
+    assert invite(stack, stack.member(stack.tenant(), Role.OWNER)).status == 201
 
 
 def test_nobody_enters_a_tenant_that_is_being_erased(stack: Stack, tenant: str, owner: Caller) -> None:

@@ -116,6 +116,11 @@ def invitations(tenant_id: str) -> str:
     return f"TENANT#{tenant_id}#INVITATIONS"
 
 
+def invitation_day(tenant_id: str, day: str) -> Key:
+    """Counts what a tenant sent on a day. Example: `TENANT#ten_1#INVITATIONS` / `DAY#2026-01-31`."""
+    return Key(invitations(tenant_id), f"DAY#{day}")
+
+
 def invited_address(address_sha256: str) -> str:
     """Partition of the tenants that wait for an address, whoever it belongs to. Example: `INVITED#9f86d0...`."""
     return f"INVITED#{address_sha256}"
