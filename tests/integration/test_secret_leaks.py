@@ -164,14 +164,20 @@ def deliver(run: Run, repository: str, secret: str) -> None:
 def misuse(run: Run) -> None:
     """Send secrets where they are refused: in a field of the wrong form, twice, in the wrong place."""
     for secret in list(run.secrets.values()):
-        for body in (
+        bodies: list[Any] = [
             {"url": "https://git.example.org/a/b.git", "access_token": [secret]},
             {"url": f"https://user:{secret}@git.example.org/a/b.git"},
             {"url": "https://git.example.org/a/b.git", "unknown": secret},
             {"url": {"a": secret}},
-        ):
+        ]
+        for body in bodies:
             run.call("projects", "POST", "/projects/prj_01k9zq3v7m8x2c4b6n0d1f5g7h/repositories", body)
-        for body in ({"key": [secret]}, {"key": secret, "base_url": f"http://models.example.org/{secret}"}, {"key": f"{secret} "}, secret):
+        bodies = [
+            {"key": [secret]},
+            {"key": secret, "base_url": f"http://a.example.org/{secret}"},
+            {"key": f"{secret} "},
+        ]
+        for body in [*bodies, secret]:
             run.call("identity", "PUT", "/provider-keys/openai", body)
         run.call("projects", "POST", "/messages", {"checkpoint_id": "chk_1", "content": {"a": secret}})
 

@@ -11,7 +11,7 @@ from almanac.aws.secrets import Secrets
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table
 from almanac.clock import now
 from almanac.errors import NotFound, Unprocessable
-from almanac.text.secrets import scan
+from almanac.text.secrets import clean
 
 _ENDING = 4
 _LONG_ENOUGH = 20
@@ -60,7 +60,11 @@ class ProviderKeyService:
         """Keep a key in the place of the one before; raises `ProviderUnknown` or `Unprocessable`."""
         _check(provider)
         problem = accounts.problem_with(base_url, allow_private=self._allow_private) if base_url is not None else None
-        if problem is None and base_url is not None and (key in base_url or await asyncio.to_thread(scan, base_url)):
+        if (
+            problem is None
+            and base_url is not None
+            and (key in base_url or await asyncio.to_thread(clean, base_url) != base_url)
+        ):
             # The address is shown to whoever lists the keys.
             problem = "The address holds a secret: give the key as `key` alone."
         if problem is not None:

@@ -32,6 +32,7 @@ _VERSION = 1
 _HEAD = struct.Struct(">4sBH")
 _NONCE = 12
 _CACHE_LIMIT = 256
+_ANOTHER_KEY = frozenset({"IncorrectKeyException", "AccessDeniedException"})
 CACHE_SECONDS = 300.0
 """So long a decrypted secret stays in memory: a key that KMS refuses from now on is of no use after that."""
 
@@ -97,7 +98,8 @@ class Secrets:
             try:
                 answer = await client.decrypt(KeyId=key_id, CiphertextBlob=blob, EncryptionContext=context)
             except Exception as error:
-                if error_code(error) == "IncorrectKeyException" and position + 1 < len(self._key_ids):
+                # Another key's blob, or a key that this role may not use: if any opens it, it is a former one.
+                if error_code(error) in _ANOTHER_KEY and position + 1 < len(self._key_ids):
                     continue
                 raise
             return bytes(answer["Plaintext"])
