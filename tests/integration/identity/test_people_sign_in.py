@@ -1,12 +1,14 @@
 """Signing up and in, and that no answer tells who is known."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from almanac.aws import keys
 from almanac.aws.table import plain
+from almanac.limits import admission
 from tests.integration.harness import Answer, Stack
 from tests.integration.identity.people import CODE, PASSWORD, Visitor, new_address
 from tests.support.user_pool import refusing
@@ -207,3 +209,29 @@ def test_nothing_that_a_person_types_or_is_given_is_logged(
 
 def secrets_of(visitor: Visitor) -> list[str]:
     return [visitor.session["refresh_token"], visitor.session["access_token"]]
+
+
+@pytest.fixture
+def three_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nobody try one address more than three times at once."""
+    monkeypatch.setenv("ALMANAC_EMAIL_RATE", "1")
+    monkeypatch.setenv("ALMANAC_EMAIL_BURST", "3")
+    for cached in (admission.settings, admission.limiter):
+        cached.cache_clear()
+    yield
+    for cached in (admission.settings, admission.limiter):
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("three_attempts")
+def test_guessing_is_stopped_before_the_pool_is_asked_and_for_every_address_alike(stack: Stack) -> None:
+    known = Visitor(stack)
+    known.auth("sign-up", {"email": known.email})
+    known.confirm()
+    for visitor, left in ((known, 1), (Visitor(stack), 3)):
+        answers = [visitor.sign_in("Wrong horse 11") for _ in range(left)]
+        assert [answer.status for answer in answers] == [401] * left
+        with refusing("InitiateAuth", "NotAuthorizedException") as asked:
+            stopped = visitor.sign_in("Wrong horse 11")
+        assert (stopped.status, stopped.json["code"], asked) == (429, "rate_limited", [])
+        assert int(stopped.headers["retry-after"]) > 0
