@@ -1,6 +1,9 @@
 """The operator's list of issuers: read as it is meant, or refused at the start with what is wrong."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -97,3 +100,14 @@ def test_the_local_stage_reads_keys_on_loopback_and_nowhere_else_in_the_open() -
 def test_what_is_no_list_of_objects_is_refused(text: str) -> None:
     with pytest.raises(IssuersError, match="cannot start: issuers"):
         parse([text], local=False)
+
+
+def test_the_authorizer_does_not_start_with_a_bad_entry() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "ALMANAC_TABLE": "almanac"}
+    environment |= {"ALMANAC_EXTRA_ISSUERS": '[{"issuer": "https://a.example.org"}]', "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-c", "import identity.authorizer"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "cannot start: issuers, entry 0: audiences: name at least one: a token for somebody else must not open this API"
+    )
