@@ -14,7 +14,20 @@ from pathlib import Path
 
 # botocore carries a model for each of AWS's services; these are the ones that functions call.
 AWS_SERVICES = frozenset(
-    {"bedrock-runtime", "dynamodb", "kms", "lambda", "s3", "s3vectors", "secretsmanager", "sqs", "ssm", "sts"}
+    {
+        "bedrock-runtime",
+        "cognito-idp",
+        "dynamodb",
+        "kms",
+        "lambda",
+        "s3",
+        "s3vectors",
+        "secretsmanager",
+        "sesv2",
+        "sqs",
+        "ssm",
+        "sts",
+    }
 )
 
 # Globs under a layer's python/ directory: tests, converters, and libraries that only other languages link with.

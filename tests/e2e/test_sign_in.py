@@ -1,10 +1,17 @@
 """A person on the deployed stack: signs up, founds a tenant, goes on with a new token, and is out once signed out."""
 
+import json
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from typer.testing import CliRunner
+
+from almanac_cli.main import app
+from infra.local.stack import StackInfo
 
 # What the local stack's user pool sends; it takes any, which the integration tests do not.
 CODE = "123456"
@@ -78,3 +85,23 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(client: http
     shown = [(answer.status_code, {**answer.json(), "correlation_id": ""}) for answer in answers]
     assert shown[0] == shown[1]
     assert shown[0][0] == 401
+
+
+def test_the_command_line_signs_up_knows_who_it_is_and_logs_out(
+    stack: StackInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALMANAC_CONFIG", str(tmp_path / "config.toml"))
+    for name in ("ALMANAC_URL", "ALMANAC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    email = f"{uuid.uuid4().hex}@example.org"
+
+    def almanac(*arguments: str, stdin: str | None = None) -> Any:
+        result = CliRunner().invoke(app, [*arguments, "--json"], input=stdin)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    typed = f"{CODE}\nAda\n{PASSWORD}\n{PASSWORD}\n"
+    assert almanac("sign-up", "--url", stack.api_url, "--email", email, stdin=typed)["tenants"] == []
+    assert almanac("whoami")["person"]["email"] == email
+    assert almanac("login", "--email", email, stdin=f"{PASSWORD}\n")["email"] == email
+    assert almanac("logout") == {"url": stack.api_url, "ended": True}

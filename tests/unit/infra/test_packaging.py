@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import zipfile
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra import package_sizes, packaging, pins
+from infra.template import ROOT
 
 
 def _write(root: Path, *names: str) -> None:
@@ -69,3 +71,10 @@ def test_every_layer_has_the_versions_that_the_tests_run_with(path: Path) -> Non
 def test_a_requirement_that_nothing_pins_is_an_error() -> None:
     with pytest.raises(KeyError, match="left-pad"):
         pins.pinned("left-pad\n", {"numpy": "2.4.6"})
+
+
+def test_the_model_of_every_service_that_functions_call_is_kept() -> None:
+    called = re.compile(r"(?:[cC]lients(?:\(\))?|self)\.get\(\"([a-z0-9-]+)\"\)")
+    source = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers" / "core").rglob("*.py")]
+    services = {name for path in source for name in called.findall(path.read_text())}
+    assert {"cognito-idp", "dynamodb", "s3"} <= services <= packaging.AWS_SERVICES
