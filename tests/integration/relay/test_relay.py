@@ -8,7 +8,8 @@ from almanac import runtime
 from almanac.aws import keys, outbox
 from almanac.aws.table import Table
 from almanac.events import DeleteProject, SyncRepository
-from tests.integration.harness import Stack
+from projects import reconciler
+from tests.integration.harness import Context, Stack
 
 
 def _send(*events: SyncRepository | DeleteProject) -> None:
@@ -69,3 +70,35 @@ def test_twenty_five_messages_of_one_transaction_all_arrive(stack: Stack) -> Non
     while bodies := _bodies(stack, "SYNC"):
         seen |= {body["repository_id"] for body in bodies}
     assert len(seen) == 25
+
+
+def test_messages_of_several_tenants_in_one_batch_leave_the_outbox_each_under_its_tenants_session(
+    stack: Stack, refused: list[str]
+) -> None:
+    tenants = [stack.tenant() for _ in range(12)]
+    for tenant in tenants:
+        _send(
+            *(
+                SyncRepository(tenant_id=tenant, correlation_id="c" * 26, repository_id=f"rep_{n}", reason="push")
+                for n in range(2)
+            )
+        )
+
+    assert stack.relay() == 24
+
+    assert stack.outbox() == []
+    # Whoever removed another tenant's message with them would have been refused.
+    assert refused == []
+
+
+def test_the_reconciler_sends_what_stayed_of_each_tenant_under_that_tenants_session(
+    stack: Stack, refused: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "OUTBOX_AGE_SECONDS", -60)
+    for tenant in (stack.tenant(), stack.tenant()):
+        _send(SyncRepository(tenant_id=tenant, correlation_id="c" * 26, repository_id="rep_1", reason="push"))
+
+    assert reconciler.handler({}, Context())["messages"] == 2
+
+    assert stack.outbox() == []
+    assert refused == []

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from almanac import tenancy
 from almanac.aws.clients import Clients
 from almanac.errors import RetryableError, TerminalError
 from almanac.events import SyncRepository, sync_event
@@ -194,3 +195,22 @@ def test_each_message_works_under_the_correlation_id_that_it_carries() -> None:
 
     work([record("a"), record("b"), record("c")], handle, Queues(), concurrency=3)
     assert seen == {"a": "from-a", "b": "from-b", "c": "from-c"}
+
+
+def test_each_message_is_worked_off_and_given_up_for_its_own_tenant() -> None:
+    seen: dict[str, set[str | None]] = {}
+
+    async def handle(message: SyncRepository, _: Deadline) -> None:
+        for _turn in range(3):
+            seen.setdefault(message.tenant_id, set()).add(tenancy.bound())
+            await asyncio.sleep(0)
+        raise TerminalError("gone", "It is gone.")
+
+    async def give_up(message: SyncRepository, *_: str) -> None:
+        seen[message.tenant_id].add(tenancy.bound())
+
+    tenants = [f"ten_{number}" for number in range(6)]
+    records = [record("a", body=json.dumps({**json.loads(record("a")["body"]), "tenant_id": each})) for each in tenants]
+    assert work(records, handle, Queues(), give_up, concurrency=3) == []
+    assert seen == {tenant: {tenant} for tenant in tenants}
+    assert tenancy.bound() is None
