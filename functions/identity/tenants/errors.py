@@ -19,6 +19,15 @@ class TooManyTenants(Conflict):
     code = "too_many_tenants"
 
 
+class FoundingClosed(Forbidden):
+    """Operators alone create tenants of this stack."""
+
+    code = "founding_closed"
+
+    def __init__(self) -> None:
+        super().__init__("Tenants of this stack are created by its operators: ask them, or for an invitation into one.")
+
+
 class MemberNotFound(NotFound):
     """Nobody with this id belongs to the caller's tenant."""
 

@@ -147,7 +147,7 @@ class InvitationRepository:
         return keys.invitation(self._tenant_id, invitation_id)
 
 
-async def find(table: Table, claim: Claim) -> bool:
+async def exists(table: Table, claim: Claim) -> bool:
     """Tell whether there is such a token. Reads no tenant's items."""
     item = await table.get(keys.invitation_token(claim.sha256))
     return item is not None and (item["tenant_id"], item["invitation_id"]) == (claim.tenant_id, claim.invitation_id)

@@ -26,7 +26,7 @@ from identity.tenants.errors import (
     TenantNotFound,
     TooManyInvitations,
 )
-from identity.tenants.invitation_repository import SENT_PER_DAY, InvitationRepository, find, seconds_of_day_left
+from identity.tenants.invitation_repository import SENT_PER_DAY, InvitationRepository, exists, seconds_of_day_left
 from identity.tenants.mail import Letter, Post
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.model import Invitation, Mail, Member, Membership, State
@@ -142,7 +142,7 @@ async def accept(table: Table, person: Person, token: str, entry: Callable[[str]
     `AlreadyMember` or `Busy`.
     """
     claim = tokens.parse(token.strip())
-    if claim is None or not await find(table, claim):
+    if claim is None or not await exists(table, claim):
         raise InvitationNotFound("There is no invitation with this token.", field="body.token")
     with tenancy.working_for(claim.tenant_id):
         for _ in range(_ATTEMPTS):

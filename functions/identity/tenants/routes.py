@@ -13,6 +13,7 @@ from identity.tenants import membership, service
 from identity.tenants.entries import entry_of
 from identity.tenants.errors import (
     Busy,
+    FoundingClosed,
     LastOwner,
     MemberNotFound,
     StandingChanged,
@@ -40,7 +41,7 @@ router = APIRouter(tags=["identity"])
     "/tenants",
     status_code=201,
     response_model=Membership,
-    responses=problem_responses(TooManyTenants, Unprocessable, Busy),
+    responses=problem_responses(FoundingClosed, TooManyTenants, Unprocessable, Busy),
 )
 async def create_tenant(person: SignedIn, body: TenantCreate, request: Request) -> Membership:
     """Create a tenant, which the caller owns."""

@@ -13,7 +13,7 @@ from almanac.ids import new_id
 from almanac.observability import correlation_id
 from identity.keys.service import NewKey, new_key
 from identity.tenants import people, standing
-from identity.tenants.errors import StandingChanged
+from identity.tenants.errors import FoundingClosed, StandingChanged
 from identity.tenants.model import Member, TenantRecord
 from identity.tenants.repository import TenantRepository
 from identity.tenants.transactions import Refused
@@ -36,8 +36,12 @@ async def found(
 ) -> tuple[TenantRecord, Member]:
     """Create a tenant that the person owns; raises `TooManyTenants` when it has founded `limit` already.
 
+    `FoundingClosed` where nobody may found one.
+
     `entry` returns the writes of the audit log for the new tenant's id.
     """
+    if limit < 1:
+        raise FoundingClosed
     tenant = _new(name)
     founder = await people.as_member(table, person, tenant.id, Role.OWNER)
     with tenancy.working_for(tenant.id):

@@ -44,6 +44,16 @@ def test_nobody_founds_more_tenants_than_one_may(stack: Stack, monkeypatch: pyte
     assert found(stack, signed_in()).status == 201
 
 
+def test_where_operators_alone_create_tenants_nobody_founds_one(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    from identity import wiring
+
+    monkeypatch.setattr(wiring, "tenants_per_person", lambda: 0)
+    ada = signed_in()
+    answer = found(stack, ada)
+    assert (answer.status, answer.json["code"]) == (403, "founding_closed")
+    assert listed(stack, ada) == []
+
+
 def test_an_api_key_founds_and_lists_no_tenant(stack: Stack) -> None:
     tenant = stack.tenant()
     for method, body in (("POST", {"name": "Acme"}), ("GET", None)):
