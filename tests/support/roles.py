@@ -157,7 +157,15 @@ def enforced() -> Iterator[list[str]]:
             _tenants[answer["Credentials"]["AccessKeyId"]] = _tags(parameters)["tenant"]
         return answer
 
+    async def address(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
+        if context.get("is_presign_request"):
+            # Whoever holds a signed address acts under the session that signed it.
+            _authorise(client, operation_model.name, api_params, await _signed_for(client), refused)
+        return await original_parameters(client, api_params, operation_model, context)
+
+    original_parameters = AioBaseClient._emit_api_params  # type: ignore[attr-defined]
     with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(AioBaseClient, "_emit_api_params", address))
         patches.enter_context(mock.patch.object(BaseClient, "_make_api_call", call))
         patches.enter_context(mock.patch.object(AioBaseClient, "_make_api_call", call_async))
         # Read here: a first look within a call would hold the event loop.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from almanac import tenancy
-from almanac.aws.wall import BoundCredentials, Session, Sessions, WallClosed
+from almanac.aws.wall import BoundCredentials, Session, Sessions, WallClosed, lasting
 
 pytestmark = pytest.mark.usefixtures("no_log")
 
@@ -94,6 +94,20 @@ def test_a_session_near_its_end_serves_while_the_next_is_fetched(sts: Sts) -> No
 
     asyncio.run(main())
     assert sts.asked == ["ten_1", "ten_1"]
+
+
+def test_what_must_outlast_the_call_is_signed_with_a_session_that_does(sts: Sts) -> None:
+    sts.seconds = 700
+
+    async def main() -> None:
+        sessions = Sessions(sts.assume)
+        await sessions.of("ten_1")
+        sts.seconds = 3600
+        with lasting(900):
+            assert await sessions.of("ten_1") == "ten_1/2"
+        assert await sessions.of("ten_1") == "ten_1/2"
+
+    asyncio.run(main())
 
 
 def test_a_renewal_that_fails_leaves_the_old_session_serving_and_is_tried_again(sts: Sts) -> None:

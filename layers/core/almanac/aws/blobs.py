@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from almanac.aws import wall
 from almanac.aws.clients import Clients, error_code
 
 TRANSIENT = {"lifetime": "transient"}
@@ -77,7 +78,17 @@ class Blobs:
         """Return where anyone may download an object for a while, as a file of this name."""
         client = await self._clients.get("s3")
         given = {"Bucket": self.bucket, "Key": key, "ResponseContentDisposition": f'attachment; filename="{name}"'}
-        return str(await client.generate_presigned_url("get_object", Params=given, ExpiresIn=seconds))
+        with wall.lasting(seconds):
+            return str(await client.generate_presigned_url("get_object", Params=given, ExpiresIn=seconds))
+
+    async def upload_address(self, key: str, seconds: int, tags: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """Return where anyone may put an object for a while, and the headers that the request must have."""
+        client = await self._clients.get("s3")
+        tagging = "&".join(f"{name}={value}" for name, value in tags.items())
+        given = {"Bucket": self.bucket, "Key": key, "Tagging": tagging}
+        with wall.lasting(seconds):
+            url = str(await client.generate_presigned_url("put_object", Params=given, ExpiresIn=seconds))
+        return url, {"x-amz-tagging": tagging}
 
     async def put(self, key: str, body: bytes, *, tags: Mapping[str, str] | None = None) -> None:
         """Write the whole object. Tagged `TRANSIENT`, the bucket's lifecycle removes it after two weeks."""

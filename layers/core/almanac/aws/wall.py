@@ -8,7 +8,9 @@ that the current task is bound to (`almanac.tenancy`). Bound to none, it signs a
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +25,18 @@ SESSION_SECONDS = 3600
 _RENEW_SECONDS = 600
 _UNUSABLE_SECONDS = 30
 _MOST_SESSIONS = 1000
+
+_lasting: ContextVar[float] = ContextVar("lasting", default=_UNUSABLE_SECONDS)
+
+
+@contextmanager
+def lasting(seconds: float) -> Iterator[None]:
+    """Sign with sessions that last as long as this at least: an address signed with one ends when the session does."""
+    token = _lasting.set(seconds)
+    try:
+        yield
+    finally:
+        _lasting.reset(token)
 
 
 class WallClosed(Unavailable):
@@ -59,7 +73,7 @@ class Sessions:
         """Return the tenant's credentials; raises `WallClosed`."""
         session = self._held.get(tenant_id)
         left = session.expires_at - time.time() if session is not None else 0.0
-        if session is None or left < _UNUSABLE_SECONDS:
+        if session is None or left < _lasting.get():
             try:
                 session = await asyncio.shield(self._renewal(tenant_id))
             except Exception as error:
