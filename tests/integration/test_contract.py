@@ -142,7 +142,8 @@ def test_a_body_that_is_not_one_is_refused_in_the_described_form(
     route = ROUTES[name]
     tenant = stack.tenant()
     ids = walk.made_up() | {"tenant_id": tenant}
-    path = route.path.format_map({parameter: ids.get(parameter, "x") for parameter in walk.IDS})
+    named = [*walk.IDS, *(each["name"] for each in route.operation.get("parameters", []))]
+    path = route.path.format_map({parameter: ids.get(parameter, "x") for parameter in named})
     answer = stack.call(
         route.slice_name,
         route.method,

@@ -95,7 +95,7 @@ class FindingUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Literal["open", "dismissed"] = Field(examples=["dismissed"])
+    state: Literal["open", "dismissed"] = Field(examples=["open"])
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = Field(
         default=None, description="Why it is no secret.", examples=["a sample from the manual"]
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from almanac import runtime
+from almanac.access import Caller, Permission, Principal
 from almanac.aws import keys
 from almanac.aws.table import Table, plain
 from almanac.embeddings.cache import text_hash
@@ -132,6 +133,24 @@ def test_a_finding_is_dismissed_with_a_reason_and_taken_up_again(work: Workspace
     assert call(work, "PATCH", path, body).json["code"] == "finding_changed"
     again = call(work, "PATCH", path, {"state": "open", "version": dismissed.json["version"]})
     assert (again.json["state"], again.json["dismissal"]) == ("open", None)
+
+
+def test_a_finding_in_a_private_project_is_not_there_for_who_does_not_see_the_project(work: Workspace) -> None:
+    project = str(work.made("/projects", {"name": "Mergers", "visibility": "private"})["id"])
+    work.message(work.checkpoint(project), f"elephants use {token()}")
+    work.settle()
+    (found,) = findings(work)
+    rights = frozenset({Permission.CONTENT_READ, Permission.SECRETS_MANAGE})
+    outsider = Caller(None, Principal(work.tenant, "key_other", rights, key_id="key_other"))
+    assert call(work, "GET", FINDINGS, caller=outsider).json["items"] == []
+    for method, path, body in (
+        ("GET", found["id"], None),
+        ("GET", f"{found['id']}/purge", None),
+        ("POST", f"{found['id']}/purge", None),
+        ("PATCH", found["id"], {"state": "dismissed", "reason": "none", "version": 1}),
+    ):
+        answer = call(work, method, f"{FINDINGS}/{path}", body, caller=outsider)
+        assert (answer.status, answer.json["code"]) == (404, "finding_not_found")
 
 
 def test_a_finding_of_a_deleted_message_is_gone(work: Workspace) -> None:
