@@ -87,7 +87,7 @@ def test_the_same_request_works_for_the_owner(stack: Stack, name: str) -> None:
 
 def test_what_another_tenant_tried_changed_nothing(stack: Stack) -> None:
     caller, owner = stack.tenant("Caller"), stack.tenant("Owner")
-    theirs = walk.real(stack, owner, list(walk.CREATORS))
+    theirs = walk.real(stack, owner, [*walk.CREATORS, *walk.MAKERS])
     tenant_items = [item for item in _items(stack) if owner in item["pk"]["S"]]
     for name in WITH_IDS:
         if ROUTES[name].secured:
