@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from almanac.aws.wall import CLOSED
 from infra import confirm_wall
-from infra.confirm_wall import Stack, assumptions, checks, judge, render, seed
+from infra.confirm_wall import Stack, assumptions, checks, judge, render, seed, understand
 from infra.template import load, resources
 from tests.support.policies import Request, Statement, allows
 from tests.support.roles import TAG, requests
@@ -148,3 +149,10 @@ def test_the_temporary_role_is_gone_whatever_happened(policies: list[str]) -> No
     with pytest.raises(ClientError):
         use()
     assert iam.roles == {}
+
+
+def test_only_a_function_that_looked_for_the_tenant_had_a_session_for_it() -> None:
+    understand({"errorType": "CommandRefused", "errorMessage": "There is no such tenant."})
+    for told in ({"errorType": "CommandRefused", "errorMessage": CLOSED}, {"errorType": "ClientError"}, {}):
+        with pytest.raises(ClientError):
+            understand(told)

@@ -20,6 +20,7 @@ from almanac.errors import Unavailable
 from almanac.observability import log_failure
 
 TAG = "tenant"
+CLOSED = "The tenant's data cannot be reached at the moment: try again."
 SESSION_SECONDS = 3600
 """The most that AWS gives to a role which assumes another."""
 _RENEW_SECONDS = 600
@@ -77,7 +78,7 @@ class Sessions:
             try:
                 session = await asyncio.shield(self._renewal(tenant_id))
             except Exception as error:
-                raise WallClosed("The tenant's data cannot be reached at the moment: try again.") from error
+                raise WallClosed(CLOSED) from error
         else:
             self._held.move_to_end(tenant_id)
             if left < _RENEW_SECONDS:
