@@ -1,5 +1,6 @@
 """The audit log over HTTP."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,6 +11,7 @@ from pydantic import AfterValidator
 
 from almanac import moments
 from almanac.access import Permission, Principal
+from almanac.audit.chain import Line
 from almanac.audit.log import AuditLog
 from almanac.audit.trail import Result
 from almanac.errors import Unprocessable
@@ -19,6 +21,7 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from identity import wiring
 from identity.audit import service
+from identity.audit.errors import LogDamaged
 from identity.audit.schemas import AuditEntry, AuditEntryList, ChainCheck
 
 router = APIRouter(prefix="/audit", tags=["audit"])
@@ -44,7 +47,7 @@ Moment = Annotated[
 ]
 
 
-@router.get("", response_model=AuditEntryList, responses=problem_responses(InvalidCursor, Unprocessable))
+@router.get("", response_model=AuditEntryList, responses=problem_responses(InvalidCursor, LogDamaged, Unprocessable))
 async def list_audit(
     principal: Auditor,
     actor: Annotated[Text, Query(description="Who: the id of a person, service account or key.")] = None,
@@ -97,10 +100,14 @@ async def export_audit(principal: Auditor, after: After = 0, limit: Many = 500) 
     """Return entries as lines of JSON, for keeping elsewhere and for checking the chain offline."""
     log = _log(principal)
     lines = await log.with_sources(await log.after(after, limit))
-    text = "".join(json.dumps(line, sort_keys=True, separators=(",", ":")) + "\n" for line in lines)
+    text = await asyncio.to_thread(_written, lines)
     more = len(lines) == limit
     link = f'<{API_PREFIX}/audit/export?after={lines[-1]["seq"]}&limit={limit}>; rel="next"' if more else ""
     return Response(text, media_type=_NDJSON, headers={"link": link} if link else {})
+
+
+def _written(lines: list[Line]) -> str:
+    return "".join(json.dumps(line, sort_keys=True, separators=(",", ":"), default=str) + "\n" for line in lines)
 
 
 def _log(principal: Principal) -> AuditLog:

@@ -1,5 +1,6 @@
 """What can be asked of a tenant's audit log."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,7 +9,10 @@ from almanac.audit.chain import Break, Checked, Fault, Line, Link
 from almanac.audit.log import AuditLog
 from almanac.audit.trail import Result
 from almanac.clock import iso
+from identity.audit.errors import LogDamaged
 
+_VERIFY = "/api/v1/audit/verify"
+_TEXTS = ("id", "at", "sealed_at", "action", "method", "correlation_id", "result", "hash")
 _READ_AT_ONCE = 100
 _READ_AT_MOST = 1000
 # How far the clocks of two environments may be apart.
@@ -51,11 +55,15 @@ class Found:
 
 
 async def find(log: AuditLog, wanted: Wanted, limit: int, before: int | None) -> Found:
-    """Return the newest wanted entries before a number. It reads so many at most: then the page is short."""
+    """Return the newest wanted entries before a number. It reads so many at most: then the page is short.
+
+    Raises `LogDamaged`.
+    """
     found: list[Line] = []
     for _ in range(_READ_AT_MOST // _READ_AT_ONCE):
         lines = await log.before(before, _READ_AT_ONCE)
         for line in lines:
+            _must_be_readable(line, before)
             if wanted.is_past(line):
                 return Found(await log.with_sources(found), None)
             before = line["seq"]
@@ -87,7 +95,8 @@ async def verify(log: AuditLog, tenant_id: str, after: int, limit: int) -> Verif
         gone = Break(after, Fault.MISSING, f"there is no entry {after}")
         return Verified(Checked(Link(after, chain.BEFORE_FIRST), broken=gone), head, goes_on=False)
     lines = await log.after(after, limit)
-    checked = chain.check(await log.with_sources(lines), tenant_id, begin)
+    # In a thread: a thousand hashes would hold the loop.
+    checked = await asyncio.to_thread(chain.check, await log.with_sources(lines), tenant_id, begin)
     if checked.broken or len(lines) == limit:
         return Verified(checked, head, goes_on=checked.broken is None and checked.last.seq != head.seq)
     return Verified(_at_the_end(checked, head, await log.head()), head, goes_on=False)
@@ -105,6 +114,23 @@ def _at_the_end(checked: Checked, before: Link, now: Link) -> Checked:
     else:
         return checked
     return replace(checked, broken=broken)
+
+
+def _must_be_readable(line: Line, before: int | None) -> None:
+    """Raise `LogDamaged` for what sealing never wrote."""
+    parts = [line.get("actor"), line.get("resource"), line.get("facts", {})]
+    texts = [line.get(name) for name in _TEXTS]
+    texts += [text for part in parts if isinstance(part, dict) for text in part.values()]
+    whole = (
+        isinstance(line.get("seq"), int)
+        and all(isinstance(part, dict) for part in parts)
+        and all(isinstance(text, str) for text in texts)
+        and line["result"] in set(Result)
+        and "id" in line["actor"]
+    )
+    if not whole:
+        place = f"before {before}" if before else "at the end"
+        raise LogDamaged(f"The log holds what is no entry, {place}: `GET {_VERIFY}` says more.")
 
 
 def _ids(line: Line) -> set[str]:

@@ -335,6 +335,19 @@ def test_what_is_done_to_the_table_is_found(stack: Stack, tamper: Tamper, seq: i
     assert (found["broken"]["seq"], found["broken"]["fault"]) == (seq, fault)
 
 
+@pytest.mark.parametrize("change", [{"actor": "x"}, {"resource": {"a": 1}}, {"seq": "2"}, {"result": "splendid"}])
+def test_an_entry_that_is_none_is_neither_shown_nor_a_server_error(stack: Stack, change: dict[str, Any]) -> None:
+    tenant = stack.tenant()
+    for _ in range(3):
+        create_key(stack, tenant)
+    stack.drain()
+    put(stack, {**rows(stack, tenant, keys.audit_entries)[1], **change})
+    answer = stack.call("identity", "GET", AUDIT, tenant=tenant)
+    assert (answer.status, answer.json["code"]) == (409, "audit_log_damaged")
+    assert verify(stack, tenant)["broken"]["seq"] == 2
+    assert stack.call("identity", "GET", f"{AUDIT}/export", tenant=tenant).status == 200
+
+
 def test_where_a_person_called_from_can_be_erased_and_the_chain_stays_whole(stack: Stack) -> None:
     tenant = stack.tenant()
     create_key(stack, tenant)

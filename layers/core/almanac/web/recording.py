@@ -39,8 +39,9 @@ class AuditUnavailable(Unavailable):
 
 
 async def admit(request: Request, principal: Principal) -> None:
-    """Write the entry of a call that leaves one; raises `AuditUnavailable`."""
-    if operations.is_recorded(_operation(request), request.method):
+    """Write the entry of a call that leaves one, unless it has one; raises `AuditUnavailable`."""
+    begun = _OPENED in request.scope.get("state", {})
+    if not begun and operations.is_recorded(_operation(request), request.method):
         await begin(request, principal)
 
 
