@@ -62,6 +62,23 @@ def test_a_finding_says_where_and_of_which_kind_and_never_what(world: World) -> 
     assert secret not in json.dumps([repr(item) for item in items(world)])
 
 
+def test_a_commits_message_and_title_show_no_secret(world: World) -> None:
+    world.index(world.commit("a" * 40, f"Let elephants in with {token()}\n\nIt is {token()}."))
+    (hit,) = world.search("elephants")
+    assert hit["title"] == f"Let elephants in with ghp_{'*' * 36}"
+    assert token() not in json.dumps(hit)
+    (found,) = findings(world)
+    assert (found.origin.kind, found.origin.commit, found.line) == ("commit", "a" * 40, 1)
+
+
+def test_an_answer_quotes_what_search_shows(world: World) -> None:
+    world.index(world.message("one", f"Elephants get in with {token()} at the northern gate."))
+    body = {"question": "How do elephants get in at the gate?"}
+    answer = world.stack.call("search", "POST", "/api/v1/ask", body, tenant=world.tenant)
+    assert answer.status == 200 and token() not in answer.text
+    assert "*" * 36 in answer.text
+
+
 def test_a_secret_found_again_is_one_finding(world: World) -> None:
     secret = token()
     event = world.index(world.code("deploy.py", f"# {secret}\n"))
