@@ -11,6 +11,7 @@ from almanac.access import Permission, Principal
 from almanac.clock import now as moment
 from almanac.errors import Unavailable, Unprocessable
 from almanac.index.history import AmbiguousCommit, CommitNotIndexed
+from almanac.text.secrets import clean
 from almanac.web import recording
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, InsufficientPermission, Reader
@@ -82,7 +83,8 @@ async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
     if body.conversation_id is not None:
         leant_on = turns if question != body.question else []
         projects = {*presenter.quoted(made), *(name for turn in leant_on for name in turn.projects)}
-        kept = Turn(0, body.question, question, presenter.kept(shown), filters, moment(), tuple(sorted(projects)))
+        asked, meant = await asyncio.to_thread(lambda: (clean(body.question), clean(question)))
+        kept = Turn(0, asked, meant, presenter.kept(shown), filters, moment(), tuple(sorted(projects)))
         shown.turn = (await conversations.append(body.conversation_id, kept, field=_FIELD)).number
     return shown
 
@@ -98,7 +100,7 @@ async def create_conversation(principal: Editor, body: ConversationCreate, respo
     await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
 
-    created = await _conversations(principal).create(body.title)
+    created = await _conversations(principal).create(await asyncio.to_thread(clean, body.title))
     response.headers["location"] = f"{API_PREFIX}/conversations/{created.id}"
     return presenter.conversation(created)
 

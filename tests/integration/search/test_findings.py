@@ -79,6 +79,17 @@ def test_an_answer_quotes_what_search_shows(world: World) -> None:
     assert "*" * 36 in answer.text
 
 
+def test_a_conversation_keeps_a_question_without_its_secret(world: World) -> None:
+    world.index(world.message("one", "Elephants get in at the northern gate."))
+    call, title = world.stack.call, f"about {token()}"
+    begun = call("search", "POST", "/api/v1/conversations", {"title": title}, tenant=world.tenant).json
+    body = {"question": f"Do elephants get in with {token()}?", "conversation_id": begun["id"]}
+    assert call("search", "POST", "/api/v1/ask", body, tenant=world.tenant).status == 200
+    kept = call("search", "GET", f"/api/v1/conversations/{begun['id']}", tenant=world.tenant).text
+    assert "*" * 36 in kept and token() not in kept
+    assert not [item for item in items(world) if token() in repr(item)]
+
+
 def test_a_secret_found_again_is_one_finding(world: World) -> None:
     secret = token()
     event = world.index(world.code("deploy.py", f"# {secret}\n"))
