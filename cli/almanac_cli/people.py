@@ -1,5 +1,6 @@
 """`almanac sign-up`, `logout`, `whoami`: persons at the command line. `almanac login` is in `session`."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -159,10 +160,17 @@ def _told(url: str, person: Document | None, tenant: Document | None) -> list[st
 
 
 def _new_password() -> str:
-    given: Any = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    return str(given)
+    return _ask("Password", hidden=True, confirmed=True)
 
 
-def _ask(what: str, *, hidden: bool = False) -> str:
-    given: Any = typer.prompt(what, hide_input=hidden, err=True)
-    return str(given).strip() if not hidden else str(given)
+def _ask(what: str, *, hidden: bool = False, confirmed: bool = False) -> str:
+    """Ask whoever sits there, or take the next line of what a script gives; raises `CliError` when there is none."""
+    if sys.stdin.isatty():
+        given: Any = typer.prompt(what, hide_input=hidden, confirmation_prompt=confirmed, err=True)
+        return str(given)
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise CliError(
+            f"{what}: nothing was given.", "Give it as an option, or as a line of standard input.", Exit.USAGE
+        )
+    return line

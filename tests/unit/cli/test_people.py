@@ -96,7 +96,7 @@ def test_signing_up_sends_a_code_and_ends_logged_in(api: FakeApi, config_file: P
     api.answer("POST", "/api/v1/auth/sign-up", {"detail": "If this address can use a code, one is on its way."})
     api.answer("POST", "/api/v1/auth/confirm", signed_in())
     api.items("/api/v1/tenants")
-    typed = f"123456\nAda\n{PASSWORD}\n{PASSWORD}\n"
+    typed = f"123456\nAda\n{PASSWORD}\n"
     result = Cli().run("sign-up", "--url", api.url, "--email", EMAIL, stdin=typed)
     assert result.exit_code == 0, result.output
     confirmed = api.sent("POST", "/api/v1/auth/confirm")[0].json
@@ -238,3 +238,10 @@ def test_whoami_with_a_key_names_the_key(cli: Cli, api: FakeApi) -> None:
     api.answer("GET", "/api/v1/tenants/me", {"id": "ten_1", "name": "Acme", "caller": caller})
     assert "key_1" in cli.run("whoami").stdout
     assert api.sent("GET", "/api/v1/users/me") == []
+
+
+def test_a_script_that_gives_no_password_is_told_so(api: FakeApi, config_file: Path) -> None:
+    result = Cli().run("login", "--url", api.url, "--email", EMAIL, "--json", stdin="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert json.loads(result.stderr)["detail"] == "Password: nothing was given."
+    assert api.requests == []
