@@ -1,6 +1,6 @@
 """What can be done with API keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -54,15 +54,7 @@ class KeyService:
         await self._must_have_room()
         created = new_key(self._principal.tenant_id, name, scopes, created_by=self._principal.actor_id)
         record = replace(created.record, ends_at=ends_at, service_account_id=account_id)
-        for attempt in range(_ATTEMPTS):
-            account = await self._account_of(record)
-            try:
-                await self._keys.create(record, _with_key(account, record), self._standing)
-            except Busy:
-                if account is None or attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                break
+        await self._write(record, [], lambda account: self._keys.create(record, account, self._standing))
         return NewKey(record, created.text)
 
     async def rename(self, key_id: str, name: str) -> ApiKeyRecord:
@@ -86,15 +78,7 @@ class KeyService:
             created.record, ends_at=_as_long(old, present), service_account_id=old.service_account_id, name=old.name
         )
         ended = old.ending_by(iso((present + overlap).timestamp()), record.id)
-        for attempt in range(_ATTEMPTS):
-            account = await self._account_of(record)
-            try:
-                await self._keys.replace(ended, record, _with_key(account, record, ended), self._standing)
-            except Busy:
-                if account is None or attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                break
+        await self._write(record, [ended], lambda account: self._keys.replace(ended, record, account, self._standing))
         return NewKey(record, created.text)
 
     async def delete(self, key_id: str) -> None:
@@ -105,6 +89,23 @@ class KeyService:
                 await self._keys.delete(key, await self._without_key(key), self._standing)
             except Busy:
                 if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    async def _write(
+        self,
+        key: ApiKeyRecord,
+        also: Sequence[ApiKeyRecord],
+        write: Callable[[Sequence[Update]], Awaitable[None]],
+    ) -> None:
+        """Write a new key and, in its account, it and what `also` changed; again where that changed meanwhile."""
+        for attempt in range(_ATTEMPTS):
+            account = await self._account_of(key)
+            try:
+                await write(_with_key(account, key, *also))
+            except Busy:
+                if account is None or attempt == _ATTEMPTS - 1:
                     raise
             else:
                 return

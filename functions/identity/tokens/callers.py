@@ -65,8 +65,7 @@ class Callers:
         Whoever chose none, or one that it does not belong to, is a caller without principal.
         """
         person = person_id(identity.issuer, identity.subject)
-        bound = identity.tenant_id
-        chosen = bound or tenant
+        chosen = identity.tenant_id or tenant
         wanted = [keys.person(person)]
         if identity.session_id:
             wanted.append(keys.person_session(person, identity.session_id))
@@ -80,18 +79,10 @@ class Callers:
             raise TokenRefused("signed_out")
         who = Person(person, identity.email or _text(record, "email"), identity.session_id)
         if chosen is None:
-            membership = self._only_tenant(person)
-        elif bound and tenant not in (None, bound):
-            membership = None
-        else:
-            membership = found.get(keys.person_tenant(person, chosen).sk)
-        if membership is None:
-            return Caller(person=who)
-        role = Role(_text(membership, "role"))
-        principal = Principal(
-            _text(membership, "tenant_id"), person, ROLES[role], role=role, session_id=identity.session_id or None
-        )
-        return Caller(person=who, principal=principal)
+            return Caller(who, _principal(who, self._only_tenant(person)))
+        if tenant not in (None, chosen):
+            return Caller(who)
+        return Caller(who, _principal(who, found.get(keys.person_tenant(person, chosen).sk)))
 
     def _only_tenant(self, person: str) -> Item | None:
         """Return the membership of a person who has one; the partition's other items are not read."""
@@ -138,6 +129,15 @@ class Callers:
             )
         except Exception:  # noqa: BLE001 - another environment wrote it, the key is being changed, or the store is busy
             return
+
+
+def _principal(person: Person, membership: Item | None) -> Principal | None:
+    """Return what the person is in the tenant of this membership."""
+    if membership is None:
+        return None
+    role = Role(_text(membership, "role"))
+    tenant_id = _text(membership, "tenant_id")
+    return Principal(tenant_id, person.id, ROLES[role], role=role, session_id=person.session_id or None)
 
 
 def _typed(key: keys.Key) -> dict[str, dict[str, str]]:
