@@ -7,10 +7,16 @@ from infra import template
 
 DOCUMENT = template.load()
 FUNCTIONS = template.resources(DOCUMENT, "AWS::Serverless::Function")
+ROLES = template.resources(DOCUMENT, "AWS::IAM::Role")
 
 
 def _statements(function: str) -> list[dict[str, object]]:
-    statements = [statement for policy in FUNCTIONS[function].get("Policies", []) for statement in policy["Statement"]]
+    """Return what a function may do: in its own right, and with the data of the tenant that it works for."""
+    policies = list(FUNCTIONS[function].get("Policies", []))
+    role = FUNCTIONS[function]["Environment"]["Variables"].get("ALMANAC_DATA_ROLE_ARN")
+    if role is not None:
+        policies += [each["PolicyDocument"] for each in ROLES[role["Fn::GetAtt"][0]]["Policies"]]
+    statements = [statement for policy in policies for statement in policy["Statement"]]
     return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in statements]
 
 
