@@ -9,11 +9,13 @@ import pytest
 from almanac import runtime
 from almanac.aws import keys
 from almanac.events import MessageOrigin
+from almanac.ids import new_id
 from almanac.index.copies import Copies
 from almanac.index.fusion import MEANING_WEIGHT
 from almanac.index.holding import Holding
 from almanac.index.ingest import model_of
 from almanac.index.manifest import Awaited, Directory, IndexInfo
+from almanac.index.parts import Part
 from almanac.index.reader import Found, Reader
 from almanac.index.remote import LambdaInvoker, ShardUnavailable, serve, unpack
 from almanac.index.retrieval import Query
@@ -62,11 +64,16 @@ def reader(directory: Path, holders: LambdaInvoker | None = None) -> Reader:
     return Reader(table(), blobs(), _model, wiring.default_directory(), copies, holders=holders)
 
 
-def search(source: Reader, tenant: str, text: str = "elephants", limit: int = 20) -> Found:
+def search(
+    source: Reader, tenant: str, text: str = "elephants", limit: int = 20, hidden: frozenset[str] = frozenset()
+) -> Found:
     async def asking(info: IndexInfo) -> Query:
         return Query(text, await wiring.embedder_for(info.model).embed_query(text), MEANING_WEIGHT, explain=True)
 
-    found: Found = run(source.search(tenant, asking, limit))
+    async def hiding() -> frozenset[str]:
+        return hidden
+
+    found: Found = run(source.search(tenant, asking, limit, hiding=hiding))
     return found
 
 
@@ -80,6 +87,30 @@ def test_shards_held_elsewhere_answer_like_shards_read_here(sharded: World, tmp_
         assert (found.rows, found.parts, found.unembedded) == (expected.rows, expected.parts, expected.unembedded)
     assert there.nbytes == 0
     assert (len(found.shards), found.views) == (3, ())
+
+
+def test_shards_held_elsewhere_hide_what_their_caller_does_not_see(sharded: World, tmp_path: Path) -> None:
+    other = new_id("prj")
+    sharded.index(*(sharded.message(f"m{n}", f"elephants {n}") for n in range(6)))
+    secret = [sharded.message(f"s{n}", f"elephants secret {n}", project_id=other) for n in range(6)]
+    sharded.index(*secret)
+    holders = Holders(tmp_path)
+    here, there = reader(tmp_path), reader(tmp_path, holders)
+    # By turns: a shard keeps what each of them sees, and never answers one with the other's.
+    for hidden in (frozenset[str](), frozenset({other}), frozenset[str](), frozenset({other, sharded.project})):
+        expected = search(here, sharded.tenant, hidden=hidden)
+        found = search(there, sharded.tenant, hidden=hidden)
+        assert repr(found.hits) == repr(expected.hits)
+        assert (found.rows, found.unembedded) == (expected.rows, expected.unembedded)
+        assert not {hit.info.project_id for hit in found.hits} & hidden
+        chunks = [Chunk(source.source_id, 1, 0) for source in secret]
+        assert any(run(ShardedSearch(found.shards).texts(chunks))) is (other not in hidden)
+    assert holders.holding.nbytes == sum(part.nbytes for part in {p.name: p for p in _held(holders)}.values())
+
+
+def _held(holders: Holders) -> list[Part]:
+    views = [held.view for held in holders.holding._held.values() if held.view is not None]
+    return [part for view in views for part in view.parts]
 
 
 def test_no_search_mixes_two_versions_of_the_manifest(sharded: World, tmp_path: Path) -> None:
