@@ -8,6 +8,7 @@ from almanac.events import (
     CloseTenant,
     ExportTenant,
     IdentityWork,
+    ImportTenant,
     MemberRemoved,
     SealAudit,
     TenantRenamed,
@@ -18,6 +19,7 @@ from almanac.worker.batch import Deadline, Response, Worker
 from identity import wiring
 from identity.erasure import closing
 from identity.exports.writer import Writer
+from identity.imports.loader import Loader
 from identity.tenants import follow_up
 
 CONCURRENCY = 4
@@ -36,13 +38,20 @@ async def work(message: IdentityWork, deadline: Deadline) -> None:
             await closing.close(wiring.table(), message.tenant_id)
         case ExportTenant():
             await Writer(wiring.table(), wiring.blobs(), message.tenant_id).advance(message.export_id, deadline)
+        case ImportTenant():
+            await Loader(wiring.table(), wiring.blobs(), message.tenant_id).advance(message.import_id, deadline)
 
 
 async def give_up(message: IdentityWork, code: str, cause: str) -> None:
     """Leave the cause where the tenant can see it."""
-    if isinstance(message, ExportTenant):
-        text = f"{code}: {cause}"
-        await Writer(wiring.table(), wiring.blobs(), message.tenant_id).fail(message.export_id, text)
+    text = f"{code}: {cause}"
+    match message:
+        case ExportTenant():
+            await Writer(wiring.table(), wiring.blobs(), message.tenant_id).fail(message.export_id, text)
+        case ImportTenant():
+            await Loader(wiring.table(), wiring.blobs(), message.tenant_id).fail(message.import_id, text)
+        case _:
+            pass
 
 
 @cache

@@ -24,6 +24,7 @@ LEFT_OUT: dict[str, str] = {
     "founding": _PERSONS,
     "hook": "a secret: the host is given a new one",
     "idempotency": _PASSING,
+    "import": _PASSING,
     "index_awaited": _PASSING,
     "index_build": _REBUILT,
     "index_directory": _REBUILT,

@@ -201,6 +201,13 @@ class ExportTenant(Event):
     export_id: str
 
 
+class ImportTenant(Event):
+    """Carry out an import whose files are uploaded, or go on with it."""
+
+    kind: Literal["tenant.import"] = "tenant.import"
+    import_id: str
+
+
 class CloseTenant(Event):
     """Let nobody into a tenant any more that is to be erased."""
 
@@ -230,7 +237,7 @@ EmbeddingWork = IndexSources | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
-IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant | ExportTenant
+IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant | ExportTenant | ImportTenant
 IdentityEvent = Annotated[IdentityWork, Field(discriminator="kind")]
 AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
 
@@ -261,4 +268,5 @@ QUEUE_OF: dict[type[Event], Queue] = {
     TenantRenamed: Queue.IDENTITY,
     CloseTenant: Queue.IDENTITY,
     ExportTenant: Queue.IDENTITY,
+    ImportTenant: Queue.IDENTITY,
 }

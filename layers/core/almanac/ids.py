@@ -9,7 +9,7 @@ import re
 import time
 from typing import Literal
 
-Prefix = Literal["ten", "prj", "rep", "chk", "msg", "key", "cnv", "usr", "svc", "inv", "fnd", "exp", "ers"]
+Prefix = Literal["ten", "prj", "rep", "chk", "msg", "key", "cnv", "usr", "svc", "inv", "fnd", "exp", "imp", "ers"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")

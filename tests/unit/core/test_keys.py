@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, Any] = {
     "person_id": "usr_1",
     "erasure_id": "ers_1",
     "export_id": "exp_1",
+    "import_id": "imp_1",
     "actor_id": "usr_1",
     "service_account_id": "svc_1",
     "invitation_id": "inv_1",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 ITEM = "ITEM"
 TENANTS = "TENANT#"
+OBJECTS = "tenants/"
 CHILDREN_INDEX = "children"
 DUE_INDEX = "due"
 
@@ -444,6 +445,16 @@ def export(tenant_id: str, export_id: str) -> Key:
 def export_prefix(tenant_id: str, export_id: str) -> str:
     """Under it lies one archive. Example: `tenants/ten_1/exports/exp_1/`."""
     return f"{tenant_prefix(tenant_id)}exports/{export_id}/"
+
+
+def import_(tenant_id: str, import_id: str) -> Key:
+    """Example: `TENANT#ten_1#IMPORTS` / `imp_1`."""
+    return Key(f"TENANT#{tenant_id}#IMPORTS", import_id)
+
+
+def import_prefix(tenant_id: str, import_id: str) -> str:
+    """Under it lies an archive that is to be imported. Example: `tenants/ten_1/imports/imp_1/`."""
+    return f"{tenant_prefix(tenant_id)}imports/{import_id}/"
 
 
 def erasure(erasure_id: str) -> Key:

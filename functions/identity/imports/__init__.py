@@ -1,0 +1,1 @@
+"""Importing an archive into a new tenant."""
