@@ -62,7 +62,17 @@ ARGUMENTS: dict[str, Any] = {
     "ulid": ULID,
     "attempt": ULID,
 }
-HASHES = {"token_sha256", "caller_sha256", "address_sha256", "content_sha256", "key_sha256", "text_sha256", "sha256", "digest", "remote"}
+HASHES = {
+    "token_sha256",
+    "caller_sha256",
+    "address_sha256",
+    "content_sha256",
+    "key_sha256",
+    "text_sha256",
+    "sha256",
+    "digest",
+    "remote",
+}
 
 
 def build(function: Callable[..., keys.Key | str], **given_arguments: Any) -> list[str]:
