@@ -3,9 +3,11 @@
 import typer
 
 from almanac_cli import (
+    archives,
     ask,
     audit,
     demo,
+    erasure,
     hooks,
     index,
     invitations,
@@ -39,6 +41,8 @@ GROUPS = [
     search.app,
     ask.app,
     hooks.app,
+    archives.app,
+    erasure.usage,
 ]
 for commands in GROUPS:
     app.registered_commands.extend(commands.registered_commands)
@@ -51,6 +55,7 @@ app.add_typer(messages.checkpoints, name="checkpoints")
 app.add_typer(messages.messages, name="messages")
 app.add_typer(index.app, name="index")
 app.add_typer(audit.app, name="audit")
+app.add_typer(erasure.app, name="erase")
 app.add_typer(secrets.secrets, name="secrets")
 app.add_typer(secrets.provider_keys, name="provider-keys")
 
