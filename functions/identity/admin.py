@@ -1,6 +1,6 @@
 """Entry for operators: invoked with AWS credentials, never over HTTP.
 
-Creates tenants, and keys for locked-out ones; sets one tenant's limits and quotas.
+Creates tenants, and keys for locked-out ones; sets one tenant's limits and quotas; shows receipts of erasures.
 """
 
 from typing import Annotated, Any, Literal
@@ -12,6 +12,8 @@ from almanac.access import GRANTABLE, spell
 from almanac.errors import AppError
 from almanac.observability import bind_correlation_id, log
 from identity import wiring
+from identity.erasure.repository import ErasureRepository
+from identity.erasure.schemas import Erasure, ErasureId
 from identity.keys import service as keys
 from identity.keys.schemas import Scopes
 from identity.schemas import Name, TenantId
@@ -43,9 +45,17 @@ class CreateKey(BaseModel):
     scopes: Scopes = sorted(GRANTABLE)
 
 
-_command: TypeAdapter[CreateTenant | CreateKey | SetLimits] = TypeAdapter(
-    Annotated[CreateTenant | CreateKey | SetLimits, Field(discriminator="action")]
-)
+class ShowErasure(BaseModel):
+    """Show the receipt of an erasure: who was erased cannot sign in for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["show_erasure"]
+    erasure_id: ErasureId
+
+
+Command = CreateTenant | CreateKey | SetLimits | ShowErasure
+_command: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="action")])
 
 
 class CommandRefused(Exception):
@@ -55,7 +65,8 @@ class CommandRefused(Exception):
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Carry out one command; returns `tenant_id`, and `key_id` and `api_key` of a new key. Raises `CommandRefused`.
 
-    With `owner_email`, `invitation_id` and `mail` too, and `invitation_token` where no letter takes it.
+    With `owner_email`, `invitation_id` and `mail` too, and `invitation_token` where no letter takes it. Of an erasure,
+    `receipt`: JSON as the API shows it.
     """
     bind_correlation_id(getattr(context, "aws_request_id", None))
     try:
@@ -64,6 +75,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         raise CommandRefused(_explain(error)) from None
     if isinstance(command, SetLimits):
         return _limited(command)
+    if isinstance(command, ShowErasure):
+        return _receipt(command)
     try:
         created, invited = runtime.run(_carry_out(command))
     except AppError as error:
@@ -84,6 +97,14 @@ def _limited(command: SetLimits) -> dict[str, str]:
         raise CommandRefused(error.detail) from None
     log("info", command.action, **command.model_dump(exclude={"action"}, exclude_unset=True))
     return {"tenant_id": command.tenant_id}
+
+
+def _receipt(command: ShowErasure) -> dict[str, str]:
+    try:
+        erasure = runtime.run(ErasureRepository(wiring.table()).get(command.erasure_id))
+    except AppError as error:
+        raise CommandRefused(error.detail) from None
+    return {"receipt": Erasure.of(erasure, wiring.log_retention_days()).model_dump_json()}
 
 
 async def _carry_out(command: CreateTenant | CreateKey) -> tuple[keys.NewKey, Sent | None]:

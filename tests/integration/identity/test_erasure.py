@@ -221,3 +221,15 @@ def test_the_last_owner_of_a_tenant_hands_it_over_before_being_erased(stack: Sta
     assert (wrong.status, wrong.json["code"]) == (422, "not_confirmed")
     stack.member(tenant, Role.OWNER)
     assert stack.call("identity", "POST", "/api/v1/users/me/erasure", body, caller=owner).status == 202
+
+
+def test_an_operator_shows_the_receipt_to_who_cannot_sign_in_any_more(stack: Stack) -> None:
+    eve = stack.member(stack.tenant("Acme"), Role.MEMBER)
+    assert eve.person is not None
+    body = {"confirm": eve.person.id}
+    erasure = stack.call("identity", "POST", "/api/v1/users/me/erasure", body, caller=eve).json
+    admin = importlib.import_module("identity.admin")
+    shown = admin.handler({"action": "show_erasure", "erasure_id": erasure["id"]}, Context())
+    assert json.loads(shown["receipt"]) == erasure
+    with pytest.raises(admin.CommandRefused, match="no erasure"):
+        admin.handler({"action": "show_erasure", "erasure_id": new_id("ers")}, Context())
