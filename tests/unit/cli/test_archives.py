@@ -29,7 +29,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def exported(api: FakeApi, part: bytes = PART) -> None:
     """Have the API write an archive whose files lie in its own store."""
     files = [{"name": name, "url": f"{api.url}/store/{name}"} for name in ("manifest.json", NAME)]
-    running = {"id": "exp_1", "state": "running", "files": [], "counts": {}, "cause": None}
+    running: dict[str, Any] = {"id": "exp_1", "state": "running", "files": [], "counts": {}, "cause": None}
     ready = {**running, "state": "ready", "files": files, "counts": {"project": 1}}
     api.answer("POST", "/api/v1/exports", running, status=202)
     api.answer("GET", "/api/v1/exports/exp_1", running, ready)
