@@ -68,7 +68,7 @@ def needs(permission: Permission) -> Any:
             if caller.person is not None:
                 raise TenantNotChosen(f"Say which tenant you mean: send its id as the header `{TENANT_HEADER}`.")
             raise MissingPrincipal("Send an access token or an API key: `Authorization: Bearer ...`.")
-        await guard.admit(request, principal, allowed=principal.may(permission))
+        await guard.admit(request, principal)
         if not principal.may(permission):
             who = f"the role `{principal.role}`" if principal.role else "this key"
             raise InsufficientPermission(f"The call needs the permission `{permission}`, which {who} does not have.")

@@ -12,8 +12,8 @@ from almanac.limits import admission
 from almanac.web import recording
 
 
-async def admit(request: Request, principal: Principal, *, allowed: bool) -> None:  # noqa: ARG001
-    """Let a principal's call begin; `allowed` tells whether it has the permission that the route needs."""
+async def admit(request: Request, principal: Principal) -> None:
+    """Let a principal's call begin; one that will be refused for want of a permission too, so that it is recorded."""
     tenancy.bind(principal.tenant_id)
     await admission.admit(request, principal)
     await recording.admit(request, principal)
