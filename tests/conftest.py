@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from almanac import tenancy
 from almanac.embeddings import base
 from almanac.loop_watch import THRESHOLD_SECONDS, Blocked, LoopWatch
 
@@ -23,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def _no_embedding_provider_over_the_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "ALLOW_NETWORK", False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_tenant_is_bound() -> Iterator[None]:
+    """Let no test work for the tenant that another one bound."""
+    with tenancy.working_for(None):
         yield
 
 
