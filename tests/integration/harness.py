@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -64,8 +65,9 @@ class Answer:
         return json.loads(self.text)
 
 
+@cache
 def aws(service: str, endpoint: str) -> Any:
-    """Return a plain boto3 client of the store."""
+    """Return the process's plain boto3 client of the store."""
     return cast("Any", boto3).client(service, endpoint_url=endpoint, region_name="us-east-1")
 
 
@@ -77,11 +79,16 @@ def person(
     return Caller(Person(person_id, email, "session"), principal)
 
 
-def create_table(dynamodb: Any) -> None:
-    """Make the template's table, empty."""
+@cache
+def _table_definition() -> dict[str, Any]:
     ((_, table),) = resources(load(), "AWS::DynamoDB::Table").items()
     supported = {"AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"}
-    dynamodb.create_table(TableName="almanac", **{name: table[name] for name in supported})
+    return {name: table[name] for name in supported}
+
+
+def create_table(dynamodb: Any) -> None:
+    """Make the template's table, empty."""
+    dynamodb.create_table(TableName="almanac", **_table_definition())
 
 
 def create_resources(endpoint: str) -> dict[str, str]:
