@@ -93,7 +93,7 @@ def variables(function: str) -> dict[str, str]:
     given = {
         name: value if isinstance(value, str) else "stand-in" for name, value in environment(load(), function).items()
     }
-    given["ALMANAC_ALLOW_PRIVATE_HOSTS"] = "false"
+    given |= {"ALMANAC_ALLOW_PRIVATE_HOSTS": "false", "ALMANAC_ISSUERS": "", "ALMANAC_EXTRA_ISSUERS": ""}
     return {**given, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
