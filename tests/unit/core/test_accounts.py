@@ -187,7 +187,7 @@ def test_no_connection_is_made_to_an_address_that_is_not_public(host: str, monke
     monkeypatch.setattr("almanac.hosts.socket.getaddrinfo", rebound)
 
     async def call() -> None:
-        async with walled_client(seconds=5, allow_private=False) as client:
+        async with await asyncio.to_thread(walled_client, seconds=5, allow_private=False) as client:
             await client.post(f"https://{host}:{port}/v1/embeddings", json={})
 
     with listener:
@@ -210,7 +210,7 @@ def test_the_wall_lets_the_local_stage_through_and_follows_no_redirect() -> None
             connection.sendall(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
 
     async def call() -> int:
-        async with walled_client(seconds=5, allow_private=True) as client:
+        async with await asyncio.to_thread(walled_client, seconds=5, allow_private=True) as client:
             return (await client.post(f"http://127.0.0.1:{port}/v1/embeddings", json={})).status_code
 
     with listener:
