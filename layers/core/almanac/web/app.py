@@ -58,6 +58,7 @@ def include(app: FastAPI, router: APIRouter, *, prefix: str = API_PREFIX) -> Non
 
 def lambda_handler(app: FastAPI) -> Handler:
     """Return the function's entry point, on the environment's one event loop."""
+    _build(app)
 
     @cache
     def adapter() -> Mangum:
@@ -69,6 +70,13 @@ def lambda_handler(app: FastAPI) -> Handler:
         return adapter()(event, context)
 
     return handler
+
+
+def _build(app: FastAPI) -> None:
+    """Have FastAPI build its routes now: at the first request it would hold the event loop for a tenth of a second."""
+    asked = {"type": "http", "method": "GET", "path": f"{API_PREFIX}/", "root_path": "", "headers": []}
+    for route in app.router.routes:
+        route.matches(asked)
 
 
 _OF_ALL = edges.EVERYWHERE
