@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from almanac.ids import id_pattern
 from identity.accounts.model import AccountRecord
-from identity.schemas import Created, Name
+from identity.schemas import Moment, Name
 
 ServiceAccountId = Annotated[str, Field(pattern=id_pattern("svc"), examples=["svc_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -44,7 +44,7 @@ class ServiceAccount(BaseModel):
     name: str = Field(examples=["deployments"])
     description: str = Field(examples=["The pipeline that releases the shop."])
     disabled: bool
-    created_at: Created
+    created_at: Moment
     created_by: str = Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])
     version: int = Field(examples=[1])
     keys: list[str] = Field(

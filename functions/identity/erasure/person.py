@@ -10,15 +10,14 @@ from almanac.audit.trail import Call
 from almanac.aws import keys
 from almanac.aws.table import Table
 from almanac.clock import now
-from almanac.events import MemberRemoved
 from almanac.ids import new_id
-from almanac.observability import correlation_id
 from identity.erasure.errors import NotConfirmed, OwnsTenants
 from identity.erasure.model import Erasure, ErasureKind, ErasureState
 from identity.erasure.repository import ErasureRepository
 from identity.people.account import Account
 from identity.tenants.errors import LastOwner, MemberNotFound
 from identity.tenants.member_repository import MemberRepository
+from identity.tenants.membership import removed
 from identity.tenants.model import Membership
 from identity.tenants.repository import memberships
 
@@ -65,17 +64,11 @@ async def _must_own_nothing_alone(table: Table, belongs: list[Membership]) -> No
 async def _leave(table: Table, membership: Membership) -> None:
     with tenancy.working_for(membership.tenant_id):
         repository = MemberRepository(table, membership.tenant_id)
-        left = MemberRemoved(
-            tenant_id=membership.tenant_id,
-            correlation_id=correlation_id(),
-            person_id=membership.person_id,
-            removed_at=now(),
-        )
         # Without a source: it would be erased with the person.
         call = Call(membership.tenant_id, {"id": membership.person_id}, "leave_tenant", "POST")
         try:
             member = await repository.get(membership.person_id)
-            await repository.remove(member, [], left, trail.with_change(call, 204))
+            await repository.remove(member, [], removed(member), trail.with_change(call, 204))
         except MemberNotFound:
             return
         except LastOwner:

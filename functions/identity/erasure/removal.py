@@ -59,7 +59,7 @@ class Removal:
                 mine = keys.conversations(tenant_id, erasure.subject_id)
                 async for item in self._table.query_all(mine, index=keys.CHILDREN_INDEX):
                     found = [turn async for turn in self._table.query_all(item["pk"])]
-                    await self._erasures.remove([Key(turn["pk"], turn["sk"]) for turn in found])
+                    await self._table.batch_delete([Key(turn["pk"], turn["sk"]) for turn in found])
                     erasure = _counted(erasure, found)
         await self._erasures.save(erasure)
         return erasure
@@ -103,7 +103,7 @@ class Removal:
             by_tenant.setdefault(owner, []).append(key)
         for owner, found in by_tenant.items():
             with tenancy.working_for(owner):
-                await self._erasures.remove(found)
+                await self._table.batch_delete(found)
 
 
 def _looked(erasure: Erasure) -> Erasure:

@@ -4,7 +4,6 @@ import time
 from dataclasses import replace
 
 from almanac.aws import keys, outbox
-from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Put, Table, Update
 from almanac.events import CloseTenant
 from identity.erasure.errors import BeingErased, ErasureNotFound, NotConfirmed
@@ -84,7 +83,3 @@ class ErasureRepository:
     async def save(self, erasure: Erasure) -> None:
         """Write down how far the erasure is."""
         await self._table.write(Update(erasure.key, set=erasure.progress()))
-
-    async def remove(self, found: list[Key]) -> None:
-        """Remove rows that may be gone already."""
-        await self._table.batch_delete(found)

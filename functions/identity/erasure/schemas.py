@@ -8,12 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from almanac.ids import id_pattern
 from identity.erasure import model
 from identity.erasure.model import LAST_LOOK_SECONDS, ErasureKind, ErasureState
-from identity.schemas import Name
+from identity.schemas import Moment, Name
 
 RECOVERY_DAYS = 35
 
 ErasureId = Annotated[str, Field(pattern=id_pattern("ers"), examples=["ers_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
-_Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 
 
 class ErasureCreate(BaseModel):
@@ -39,7 +38,7 @@ class Kept(BaseModel):
     """A copy that nothing can remove before its time."""
 
     what: str = Field(examples=["point-in-time recovery of the table"])
-    until: _Moment
+    until: Moment
 
 
 class Erasure(BaseModel):
@@ -54,8 +53,8 @@ class Erasure(BaseModel):
             "again when no worker can be writing any more. `done`: such a look found nothing."
         )
     )
-    asked_at: _Moment
-    done_at: _Moment | None
+    asked_at: Moment
+    done_at: Moment | None
     rows: dict[str, int] = Field(description="Rows that were removed, by kind.", examples=[{"message": 12}])
     objects: dict[str, int] = Field(
         description="Object versions that were removed, by what they held.", examples=[{"messages": 12}]
@@ -65,7 +64,7 @@ class Erasure(BaseModel):
     audit_head: str | None = Field(description="The hash that the tenant's audit log ended with.", examples=["9f86d0"])
     cause: str | None = Field(description="Why the last step failed; it is tried again.")
     kept: list[Kept] = Field(description="Copies that expire by themselves, once the erasure is done.")
-    last_copy_expires_at: _Moment | None
+    last_copy_expires_at: Moment | None
 
     @classmethod
     def of(cls, erasure: model.Erasure, log_retention_days: int) -> Self:

@@ -34,6 +34,10 @@ class Part:
     def name(self) -> str:
         return f"{self.number:06d}.jsonl.gz"
 
+    def to_list(self) -> list[Any]:
+        """Return it as an item holds it; `Part(*...)` reads it back."""
+        return [self.number, self.sha256, self.bytes, self.lines]
+
 
 @dataclass(frozen=True)
 class Export:
@@ -63,7 +67,7 @@ class Export:
         """Return what a step changes, as attributes."""
         return {
             "state": self.state.value,
-            "parts": [[part.number, part.sha256, part.bytes, part.lines] for part in self.parts],
+            "parts": [part.to_list() for part in self.parts],
             "counts": dict(self.counts),
             "cursor": self.cursor,
             "done_at": self.done_at,

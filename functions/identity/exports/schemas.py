@@ -8,9 +8,9 @@ from almanac.clock import iso
 from almanac.ids import id_pattern
 from identity.exports import model
 from identity.exports.model import ExportState
+from identity.schemas import Moment
 
 ExportId = Annotated[str, Field(pattern=id_pattern("exp"), examples=["exp_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
-_Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 
 
 class Export(BaseModel):
@@ -18,10 +18,10 @@ class Export(BaseModel):
 
     id: ExportId
     state: ExportState = Field(description="`running`, `ready` to be downloaded, or `failed` with a `cause`.")
-    asked_at: _Moment
+    asked_at: Moment
     asked_by: str = Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])
-    done_at: _Moment | None
-    expires_at: _Moment
+    done_at: Moment | None
+    expires_at: Moment
     counts: dict[str, int] = Field(description="Lines by kind.", examples=[{"project": 3, "message": 1200}])
     parts: int = Field(examples=[4])
     bytes: int = Field(description="Of all parts.", examples=[2391212])

@@ -68,7 +68,7 @@ class Import:
             "id": self.id,
             "asked_at": self.asked_at,
             "asked_by": self.asked_by,
-            "parts": [[part.number, part.sha256, part.bytes, part.lines] for part in self.parts],
+            "parts": [part.to_list() for part in self.parts],
             "expires_at": self.expires_at,
             **self.progress(),
         }

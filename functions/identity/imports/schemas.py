@@ -9,9 +9,9 @@ from identity.exports.model import Part
 from identity.imports import model
 from identity.imports.model import ImportState
 from identity.imports.reading import MAX_PART_BYTES
+from identity.schemas import Moment
 
 ImportId = Annotated[str, Field(pattern=id_pattern("imp"), examples=["imp_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
-_Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 
 
 class ManifestPart(BaseModel):
@@ -64,8 +64,8 @@ class Import(BaseModel):
             "indexed; or `failed` with a `cause`, to be started again."
         )
     )
-    asked_at: _Moment
-    done_at: _Moment | None
+    asked_at: Moment
+    done_at: Moment | None
     counts: dict[str, int] = Field(description="What was written, by kind.", examples=[{"message": 1200}])
     cause: str | None
 

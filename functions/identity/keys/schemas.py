@@ -12,7 +12,7 @@ from almanac.ids import id_pattern
 from identity.accounts.schemas import ServiceAccountId
 from identity.keys.model import ApiKeyRecord
 from identity.keys.service import NewKey
-from identity.schemas import Created, Name
+from identity.schemas import Moment, Name
 
 _LONGEST_DAYS = 3650
 
@@ -102,7 +102,7 @@ class ApiKey(BaseModel):
     name: str = Field(examples=["continuous integration"])
     scopes: list[Permission] = Field(examples=[["content:read"]])
     service_account_id: ServiceAccountId | None
-    created_at: Created
+    created_at: Moment
     created_by: str = Field(
         description="Who made it: a person, a service account or a key; empty for an operator.",
         examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"],

@@ -9,7 +9,7 @@ from identity.people import passwords
 from identity.people.account import Authenticator
 from identity.people.model import PersonRecord, SessionRecord
 from identity.people.sessions import Opened
-from identity.schemas import Created, Name
+from identity.schemas import Moment, Name
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 Email = Annotated[
@@ -169,7 +169,7 @@ class Me(BaseModel):
     email: str = Field(description="Verified, or empty.", examples=["ada@example.org"])
     name: str = Field(examples=["Ada Lovelace"])
     mfa: bool = Field(description="Whether signing in asks for a second factor.")
-    created_at: Created
+    created_at: Moment
     version: int = Field(examples=[1])
 
     @classmethod
@@ -199,7 +199,7 @@ class Session(BaseModel):
     """A place where the person is signed in."""
 
     id: str = Field(examples=["5c3f2b0e-7c0b-4f0e-9d7a-2f1c8b6a4e90"])
-    created_at: Created
+    created_at: Moment
     used_at: str = Field(description="When it was last continued.", examples=["2026-01-31T12:00:00.000Z"])
     expires_at: str = Field(examples=["2026-03-02T12:00:00.000Z"])
     user_agent: str = Field(description="What the client called itself.", examples=["almanac-cli"])

@@ -38,7 +38,7 @@ async def change_role(
 async def remove(repository: MemberRepository, principal: Principal, person_id: str) -> None:
     """Remove a member; raises as `change_role` does."""
     member = await _decided(repository, principal, person_id)
-    await repository.remove(member, standing.still(principal, person_id), _removed(member))
+    await repository.remove(member, standing.still(principal, person_id), removed(member))
 
 
 async def leave(repository: MemberRepository, principal: Principal) -> None:
@@ -46,7 +46,7 @@ async def leave(repository: MemberRepository, principal: Principal) -> None:
     if not principal.is_person:
         raise PersonRequired("An API key is no member: delete it instead.")
     member = await repository.get(principal.actor_id)
-    await repository.remove(member, [], _removed(member))
+    await repository.remove(member, [], removed(member))
 
 
 async def transfer(repository: MemberRepository, principal: Principal, person_id: str) -> Member:
@@ -72,7 +72,8 @@ async def _decided(repository: MemberRepository, principal: Principal, person_id
     return member
 
 
-def _removed(member: Member) -> MemberRemoved:
+def removed(member: Member) -> MemberRemoved:
+    """Return what follows when a member is one no more."""
     return MemberRemoved(
         tenant_id=member.tenant_id, correlation_id=correlation_id(), person_id=member.person_id, removed_at=now()
     )

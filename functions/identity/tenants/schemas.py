@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from almanac.access import Permission, Principal, Role
 from almanac.ids import id_pattern
-from identity.schemas import Created, Name, TenantId
+from identity.schemas import Moment, Name, TenantId
 from identity.tenants import model
 from identity.tenants.addresses import canonical
 from identity.tenants.invitations import Sent
@@ -65,7 +65,7 @@ class Tenant(BaseModel):
     id: TenantId
     name: str = Field(examples=["Acme"])
     version: Version
-    created_at: Created
+    created_at: Moment
     caller: Caller
 
     @classmethod
@@ -98,7 +98,7 @@ class Membership(BaseModel):
     tenant_id: TenantId
     tenant_name: str = Field(examples=["Acme"])
     role: Role
-    since: Created
+    since: Moment
 
     @classmethod
     def of(cls, record: model.Membership) -> Self:
@@ -125,7 +125,7 @@ class Member(BaseModel):
     email: str = Field(description="Empty where none is verified.", examples=["ada@example.org"])
     name: str = Field(examples=["Ada Lovelace"])
     role: Role
-    joined_at: Created
+    joined_at: Moment
     version: Version
 
     @classmethod
@@ -173,8 +173,8 @@ class Invitation(BaseModel):
         description="A person, an API key or service account, or `operator`.",
         examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"],
     )
-    created_at: Created
-    expires_at: Created
+    created_at: Moment
+    expires_at: Moment
     mail: Mail = Field(description="What became of the letter: `failed` and `pending` ones can be sent again.")
     mail_cause: str | None = Field(examples=["The mail service refused the letter (MessageRejected)."])
 
