@@ -9,7 +9,7 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.events import Queue
 from almanac.settings import BucketSettings, PublicUrlSettings, RelaySettings
-from console.service import Health, checks
+from console.service import Health, checks, opening
 
 _DOCUMENT = Path(__file__).parent / "openapi.json"
 
@@ -28,7 +28,7 @@ def health() -> Health:
     clients = runtime.clients()
     queue_urls = {queue.value: settings().queue_url(queue) for queue in Queue}
     table, blobs = Table(settings().table, clients), Blobs(settings().bucket, clients)
-    return Health(checks(table, blobs, clients, queue_urls))
+    return Health(checks(table, blobs, clients, queue_urls), prepare=opening(clients))
 
 
 @cache
