@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from almanac.aws import keys, outbox
 from almanac.errors import RetryableError, TerminalError
-from almanac.events import BatchOrigin, IndexSources, SourcesFailed
+from almanac.events import BatchOrigin, DocumentOrigin, IndexSources, SourcesFailed
 from almanac.findings.store import Scanned
 from almanac.index.sources import SourceBatch
 from almanac.limits import quotas
@@ -130,5 +130,8 @@ async def _is_settled(message: IndexSources) -> bool:
     if isinstance(origin, BatchOrigin):
         key = keys.sync_batch(tenant_id, origin.repository_id, origin.run, origin.batch)
         return await wiring.table().get(key) is None
+    if isinstance(origin, DocumentOrigin):
+        item = await wiring.table().get(keys.document_part(tenant_id, origin.document_id, origin.revision, origin.part))
+        return item is None or item["state"] == "indexed"
     item = await wiring.table().get(keys.message(tenant_id, origin.message_id))
     return item is None or item["version"] != origin.version

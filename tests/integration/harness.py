@@ -115,10 +115,16 @@ def create_resources(endpoint: str) -> dict[str, str]:
     }
     environment |= create_pool(aws("cognito-idp", endpoint), template)
     sqs = aws("sqs", endpoint)
-    for name in resources(template, "AWS::SQS::Queue"):
+    for name, queue in resources(template, "AWS::SQS::Queue").items():
         variable = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper()
-        environment[f"ALMANAC{variable}_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
+        environment[f"ALMANAC{variable}_URL"] = _create_queue(sqs, f"{name}.fifo" if queue.get("FifoQueue") else name)
     return environment
+
+
+def _create_queue(sqs: Any, name: str) -> str:
+    return str(
+        sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if name.endswith(".fifo") else {})["QueueUrl"]
+    )
 
 
 @dataclass
@@ -284,7 +290,7 @@ class Stack:
         for name, url in self.environment.items():
             if name.endswith("_QUEUE_URL"):
                 sqs.delete_queue(QueueUrl=url)
-                sqs.create_queue(QueueName=url.rsplit("/", 1)[-1])
+                _create_queue(sqs, url.rsplit("/", 1)[-1])
         for item in self._outbox():
             dynamodb.delete_item(TableName="almanac", Key={"pk": item["pk"], "sk": item["sk"]})
 

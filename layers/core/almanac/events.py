@@ -1,13 +1,13 @@
 """The published language: every message on a queue. Messages carry ids and S3 keys, never payloads.
 
 A body is the JSON of one model below; `kind` chooses the model, `schema_version` its form.
-`QUEUE_OF` says where each goes.
+`queue_of` says where each goes.
 """
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 
 class Queue(StrEnum):
@@ -18,6 +18,8 @@ class Queue(StrEnum):
     EMBEDDING = "embedding"
     INDEX = "index"
     IDENTITY = "identity"
+    DOCUMENTS = "documents"
+    REALTIME = "realtime"
 
 
 class Event(BaseModel):
@@ -70,7 +72,18 @@ class MessageOrigin(BaseModel):
     version: int
 
 
-Origin = Annotated[BatchOrigin | MessageOrigin, Field(discriminator="type")]
+class DocumentOrigin(BaseModel):
+    """Which part of which revision of which document a set of sources came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["document"] = "document"
+    document_id: str
+    revision: int
+    part: int
+
+
+Origin = Annotated[BatchOrigin | MessageOrigin | DocumentOrigin, Field(discriminator="type")]
 
 
 class IndexSources(Event):
@@ -221,6 +234,81 @@ class TenantRenamed(Event):
     kind: Literal["tenant.renamed"] = "tenant.renamed"
 
 
+class ReadDocument(Event):
+    """Find out what the file of a document's revision is, divide it into parts, and have them read."""
+
+    kind: Literal["document.read"] = "document.read"
+    document_id: str
+    revision: int
+
+
+class ReadPart(Event):
+    """Read one part of a document's revision: a group of its pages."""
+
+    kind: Literal["document.part"] = "document.part"
+    document_id: str
+    revision: int
+    part: int
+
+
+class AnalyseDocument(Event):
+    """Find what a document's revision, all of which is searchable, says about the project."""
+
+    kind: Literal["document.analyse"] = "document.analyse"
+    document_id: str
+    revision: int
+
+
+class RestoreDocument(Event):
+    """Have search answer again from the version before, after the revision that was to follow it was given up."""
+
+    kind: Literal["document.restore"] = "document.restore"
+    document_id: str
+    revision: int
+
+
+class ResendDocuments(Event):
+    """Send the texts of a document to the index once more, or of all documents; `cursor` is where it goes on."""
+
+    kind: Literal["documents.resend"] = "documents.resend"
+    document_id: str | None = None
+    cursor: str | None = None
+
+
+class DeleteDocument(Event):
+    """Remove everything of a document that is already hidden."""
+
+    kind: Literal["document.delete"] = "document.delete"
+    document_id: str
+
+
+class DeleteDocuments(Event):
+    """Delete the documents of a project or collection that is gone; `cursor` is where the event before stopped."""
+
+    kind: Literal["documents.delete"] = "documents.delete"
+    owner_id: str
+    cursor: str | None = None
+
+
+class Happened(Event):
+    """Something that people may follow has happened: the resource stands as `data` says.
+
+    `topics` are names such as `document:doc_1`. Whoever does not see one of the `owners` (a private project or
+    collection) is not told. `resource_version` grows with each change of the resource: an older state that arrives
+    after a newer one is left out; 0 is never left out. `event_id` is the same however often the message comes.
+    """
+
+    kind: Literal["happened"] = "happened"
+    event_id: str
+    type: str
+    topics: tuple[str, ...]
+    resource_id: str
+    resource_version: int = 0
+    owners: tuple[str, ...] = ()
+    at: str
+    data: dict[str, JsonValue]
+
+
 SyncEvent = Annotated[SyncRepository | RepositoryChanged, Field(discriminator="kind")]
 ProjectsWork = (
     SourcesIndexed
@@ -239,13 +327,36 @@ IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
 IdentityWork = SealAudit | MemberRemoved | TenantRenamed | CloseTenant | ExportTenant | ImportTenant
 IdentityEvent = Annotated[IdentityWork, Field(discriminator="kind")]
-AnyEvent = SyncRepository | RepositoryChanged | ProjectsWork | EmbeddingWork | IndexWork | IdentityWork
+DocumentsWork = (
+    ReadDocument
+    | ReadPart
+    | AnalyseDocument
+    | RestoreDocument
+    | ResendDocuments
+    | DeleteDocument
+    | DeleteDocuments
+    | SourcesIndexed
+    | SourcesFailed
+)
+DocumentsEvent = Annotated[DocumentsWork, Field(discriminator="kind")]
+AnyEvent = (
+    SyncRepository
+    | RepositoryChanged
+    | ProjectsWork
+    | EmbeddingWork
+    | IndexWork
+    | IdentityWork
+    | DocumentsWork
+    | Happened
+)
 
 sync_event: TypeAdapter[SyncRepository | RepositoryChanged] = TypeAdapter(SyncEvent)
 projects_event: TypeAdapter[ProjectsWork] = TypeAdapter(ProjectsEvent)
 embedding_event: TypeAdapter[EmbeddingWork] = TypeAdapter(EmbeddingEvent)
 index_event: TypeAdapter[IndexWork] = TypeAdapter(IndexEvent)
 identity_event: TypeAdapter[IdentityWork] = TypeAdapter(IdentityEvent)
+documents_event: TypeAdapter[DocumentsWork] = TypeAdapter(DocumentsEvent)
+realtime_event: TypeAdapter[Happened] = TypeAdapter(Happened)
 
 QUEUE_OF: dict[type[Event], Queue] = {
     SyncRepository: Queue.SYNC,
@@ -269,4 +380,19 @@ QUEUE_OF: dict[type[Event], Queue] = {
     CloseTenant: Queue.IDENTITY,
     ExportTenant: Queue.IDENTITY,
     ImportTenant: Queue.IDENTITY,
+    ReadDocument: Queue.DOCUMENTS,
+    ReadPart: Queue.DOCUMENTS,
+    AnalyseDocument: Queue.DOCUMENTS,
+    RestoreDocument: Queue.DOCUMENTS,
+    ResendDocuments: Queue.DOCUMENTS,
+    DeleteDocument: Queue.DOCUMENTS,
+    DeleteDocuments: Queue.DOCUMENTS,
+    Happened: Queue.REALTIME,
 }
+
+
+def queue_of(event: Event) -> Queue:
+    """Return where an event goes: how sources fared is told to the slice that they came from."""
+    if isinstance(event, SourcesIndexed | SourcesFailed) and isinstance(event.origin, DocumentOrigin):
+        return Queue.DOCUMENTS
+    return QUEUE_OF[type(event)]

@@ -9,7 +9,9 @@ import re
 import time
 from typing import Literal
 
-Prefix = Literal["ten", "prj", "rep", "chk", "msg", "key", "cnv", "usr", "svc", "inv", "fnd", "exp", "imp", "ers"]
+Prefix = Literal[
+    "ten", "prj", "rep", "chk", "msg", "key", "cnv", "usr", "svc", "inv", "fnd", "exp", "imp", "ers", "doc", "col"
+]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")

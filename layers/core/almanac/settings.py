@@ -210,6 +210,16 @@ class IdentityQueueSettings(Settings):
     identity_dead_letter_queue_url: str
 
 
+class DocumentsQueueSettings(Settings):
+    documents_queue_url: str
+    documents_dead_letter_queue_url: str
+
+
+class RealtimeQueueSettings(Settings):
+    realtime_queue_url: str
+    realtime_dead_letter_queue_url: str
+
+
 class RelaySettings(Settings):
     """The relay sends to every queue."""
 
@@ -219,6 +229,8 @@ class RelaySettings(Settings):
     embedding_queue_url: str
     index_queue_url: str
     identity_queue_url: str
+    documents_queue_url: str
+    realtime_queue_url: str
 
     def queue_url(self, queue: Queue) -> str:
         """Return the address of a queue by its logical name."""
@@ -228,6 +240,8 @@ class RelaySettings(Settings):
             Queue.EMBEDDING: self.embedding_queue_url,
             Queue.INDEX: self.index_queue_url,
             Queue.IDENTITY: self.identity_queue_url,
+            Queue.DOCUMENTS: self.documents_queue_url,
+            Queue.REALTIME: self.realtime_queue_url,
         }
         return urls[queue]
 

@@ -34,6 +34,14 @@ ARGUMENTS: dict[str, Any] = {
     "finding_id": "fnd_1",
     "source_id": "message:msg_1",
     "provider": "openai",
+    "document_id": "doc_1",
+    "collection_id": "col_1",
+    "revision": 3,
+    "part": 7,
+    "topic_name": "document:doc_1",
+    "resource_id": "doc_1",
+    "connection_id": "L0SM9cOFvHcCIhw=",
+    "sequence": 7,
     "conversation_id": "cnv_1",
     "person_id": "usr_1",
     "erasure_id": "ers_1",
@@ -63,6 +71,7 @@ ARGUMENTS: dict[str, Any] = {
     "attempt": ULID,
 }
 HASHES = {
+    "ticket_sha256",
     "token_sha256",
     "caller_sha256",
     "address_sha256",

@@ -15,7 +15,7 @@ from almanac.aws.clients import Clients
 from almanac.aws.table import Item, Put, Table
 from almanac.clock import iso
 from almanac.errors import RetryableError
-from almanac.events import QUEUE_OF, Event, Queue
+from almanac.events import Event, Queue, queue_of
 from almanac.ids import new_ulid
 from almanac.observability import trace_header
 
@@ -31,7 +31,7 @@ def message(event: Event) -> Put:
         {
             **key.as_dict(),
             "entity": ENTITY,
-            "queue": QUEUE_OF[type(event)].value,
+            "queue": queue_of(event).value,
             "body": event.model_dump_json(),
             "trace": trace_header(),
             "gsi2pk": keys.due_outbox(),
@@ -90,6 +90,9 @@ def _entry(position: int, item: Item) -> dict[str, Any]:
     # The queue is a fair one by this name: who has sent much waits behind who has sent little.
     group = {"MessageGroupId": keys.tenant_of(item["pk"])}
     entry: dict[str, Any] = {"Id": str(position), "MessageBody": item["body"], **group}
+    if item["queue"] == Queue.REALTIME.value:
+        # A first-in-first-out queue: what was sent twice within five minutes arrives once.
+        entry["MessageDeduplicationId"] = item["sk"]
     if item.get("trace"):
         entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": item["trace"]}}
     return entry

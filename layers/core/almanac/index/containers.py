@@ -1,4 +1,7 @@
-"""Which project a repository or a checkpoint is in, as their items in the table say."""
+"""Which project a repository, a checkpoint or a collection is in, as their items in the table say.
+
+A document in no collection has its project as container: that one is in itself.
+"""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,7 +24,10 @@ async def nothing_hidden() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What a caller does not see: projects, and the repositories and checkpoints in them."""
+    """What a caller does not see: projects and collections, and the repositories and checkpoints in them.
+
+    `projects` are the ids of both.
+    """
 
     projects: frozenset[str]
     containers: frozenset[str]
@@ -51,16 +57,18 @@ class Containers:
     async def within(self, tenant_id: str, containers: Iterable[str], projects: frozenset[str]) -> frozenset[str]:
         """Return the containers that are in one of the projects, or that are gone: of those nothing is known."""
         wanted = list(dict.fromkeys(containers)) if projects else []
-        missing = [name for name in wanted if (tenant_id, name) not in self._projects]
+        itself = frozenset(name for name in wanted if not name or name in projects or name.startswith("prj_"))
+        missing = [name for name in wanted if name not in itself and (tenant_id, name) not in self._projects]
         if missing:
             found = await self._table.batch_get([_key(tenant_id, name) for name in missing], consistent=True)
             self._projects.update(((tenant_id, item["id"]), item["project_id"]) for item in found)
-        inside = frozenset(name for name in wanted if self._projects.get((tenant_id, name)) in {None, *projects})
+        others = (name for name in wanted if name not in itself)
+        inside = {name for name in others if self._projects.get((tenant_id, name)) in {None, *projects}}
         while len(self._projects) > _KEPT:
             self._projects.popitem(last=False)
-        return inside
+        return frozenset(inside | (itself & projects))
 
 
 def _key(tenant_id: str, container_id: str) -> Key:
-    build = keys.repository if container_id.startswith("rep_") else keys.checkpoint
+    build = {"rep": keys.repository, "col": keys.collection}.get(container_id[:3], keys.checkpoint)
     return build(tenant_id, container_id)

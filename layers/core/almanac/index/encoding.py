@@ -184,6 +184,7 @@ def _name(infos: Sequence[SourceInfo]) -> tuple[dict[str, list[str]], dict[str, 
     columns = {
         "projects": [tables["owners"].add(info.project_id) for info in infos],
         "containers": [tables["owners"].add(info.container_id) for info in infos],
+        "groups": [tables["owners"].add(info.group_id) for info in infos],
         "kinds": [KINDS[info.kind] for info in infos],
         "paths": [tables["paths"].add(info.path) for info in infos],
         "languages": [tables["languages"].add(_fold(info.language)) for info in infos],

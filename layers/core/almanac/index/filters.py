@@ -23,6 +23,8 @@ class Filters:
     """
 
     projects: frozenset[str] = frozenset()
+    containers: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
     kinds: frozenset[Kind] = frozenset()
     languages: frozenset[str] = frozenset()
     paths: tuple[str, ...] = ()

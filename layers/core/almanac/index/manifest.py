@@ -149,7 +149,10 @@ class Tombstones:
 
 @dataclass(frozen=True)
 class Drop:
-    """A project, repository or checkpoint that is gone with everything in it. Its id is never used again."""
+    """A project, repository, checkpoint, collection or document that is gone with everything in it.
+
+    Its id is never used again.
+    """
 
     owner_id: str
 
@@ -252,7 +255,7 @@ class ManifestState:
     def hides(self, source: SourceInfo) -> bool:
         """Tell whether the source can never be visible, whatever else is added: indexing it would be in vain."""
         gone = self.erased.get(source.source_id, 0) >= source.version
-        return gone or source.project_id in self.drops or source.container_id in self.drops
+        return gone or not self.drops.isdisjoint({source.project_id, source.container_id, source.group_id})
 
 
 class Manifest:

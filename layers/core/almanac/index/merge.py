@@ -20,6 +20,7 @@ from almanac.index.words import BLOCK, Block, block_of
 _NAMED = {
     "projects": "owners",
     "containers": "owners",
+    "groups": "owners",
     "paths": "paths",
     "languages": "languages",
     "authors": "authors",

@@ -24,7 +24,8 @@ from almanac.index.sources import Kind, SourceInfo
 from almanac.index.words import Block
 
 MAGIC = b"ALMPART\n"
-FORMAT = 2
+FORMAT = 3
+_READABLE = frozenset({2, 3})
 NO_TIME = np.iinfo(np.int64).min
 KINDS = {kind: number for number, kind in enumerate(Kind)}
 NAMES = ("owners", "paths", "languages", "authors", "branches")
@@ -37,6 +38,7 @@ _COLD = frozenset({"texts", "infos"})
 COLUMNS: dict[str, Any] = {
     "projects": np.int32,
     "containers": np.int32,
+    "groups": np.int32,
     "kinds": np.uint8,
     "paths": np.int32,
     "languages": np.int32,
@@ -193,6 +195,8 @@ class Part:
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of documents: numbers of names, kinds, or microseconds."""
+        if name == "groups" and self.header.format < 3:
+            return np.full(self.documents, -1, np.int32)
         return self._array(name, COLUMNS[name])
 
     def graves(self) -> "Graves":
@@ -292,7 +296,7 @@ def _read_header(body: Body) -> tuple[Header, int]:
         header = Header.model_validate_json(bytes(memoryview(body)[PREFIX.size : start]))
     except ValidationError as error:
         raise ValueError("bad header") from error
-    if header.format != FORMAT:
+    if header.format not in _READABLE:
         raise ValueError(f"format {header.format} is not known")
     if any(start + offset + length > len(body) for offset, length in header.sections.values()):
         raise ValueError("truncated")

@@ -7,7 +7,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table, Write
 from almanac.clock import iso, now
-from almanac.events import BatchOrigin, MessageOrigin, RepairPart, ResendSources
+from almanac.events import BatchOrigin, DocumentOrigin, MessageOrigin, RepairPart, ResendDocuments, ResendSources
 from almanac.index.manifest import Directory, Lost, Manifest, ManifestState, SegmentEntry
 from almanac.observability import correlation_id, emit, log
 
@@ -82,17 +82,22 @@ async def _is_obsolete(table: Table, tenant_id: str, entry: SegmentEntry, state:
         case BatchOrigin(repository_id=repository_id, run=run):
             head = state.heads.get(repository_id)
             return repository_id in state.drops or (head is not None and head.floor > run)
+        case DocumentOrigin(document_id=document_id, revision=revision):
+            item = await table.get(keys.document(tenant_id, document_id))
+            return item is None or document_id in state.drops or item["shown_revision"] > revision
         case MessageOrigin(message_id=message_id, version=version):
             item = await table.get(keys.message(tenant_id, message_id))
             return item is None or item["version"] > version
     return False
 
 
-def _asked(event: RepairPart, entry: SegmentEntry | None) -> ResendSources:
+def _asked(event: RepairPart, entry: SegmentEntry | None) -> ResendSources | ResendDocuments:
     common = {"tenant_id": event.tenant_id, "correlation_id": event.correlation_id}
     match entry.origin if entry else None:
         case BatchOrigin(repository_id=repository_id):
             return ResendSources(**common, repository_id=repository_id)
+        case DocumentOrigin(document_id=document_id):
+            return ResendDocuments(**common, document_id=document_id)
         case MessageOrigin(message_id=message_id):
             return ResendSources(**common, message_id=message_id)
     return ResendSources(**common)

@@ -134,6 +134,10 @@ def _matching(part: Part, filters: Filters) -> Mask | None:
     tests: list[Mask] = []
     if filters.projects:
         tests.append(_named(part, "owners", "projects", filters.projects.__contains__))
+    if filters.containers:
+        tests.append(_named(part, "owners", "containers", filters.containers.__contains__))
+    if filters.groups:
+        tests.append(_named(part, "owners", "groups", filters.groups.__contains__))
     tests += _wanted(filters.kinds, filters.without_kinds, lambda kinds: _of_kinds(part, kinds))
     tests += _wanted(filters.languages, filters.without_languages, lambda names: _of_languages(part, names))
     tests += _wanted(filters.authors, filters.without_authors, lambda pieces: _by_authors(part, pieces))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ class Kind(StrEnum):
     CODE = "code"
     COMMIT = "commit"
     MESSAGE = "message"
+    DOCUMENT = "document"
 
 
 class SourceRef(BaseModel):
@@ -22,6 +23,27 @@ class SourceRef(BaseModel):
 
     source_id: str
     version: int = Field(ge=1)
+
+
+class Place(BaseModel):
+    """Where in a document a source stands: the `number`-th page, slide, sheet or section, from 1.
+
+    `label` is what a person looks for: "page 12", "slide 3", "sheet Costs", "Scope > Out of scope". Of a sheet, the
+    text is a Markdown table: `first_row` and `first_column` (from 1) are the cell of its header row's first cell,
+    `columns` how many there are; `data_row` is the sheet's row of the first line below the rule, as the header may be
+    repeated from above.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: Literal["page", "slide", "sheet", "section", "attachment"]
+    number: int = Field(ge=1)
+    label: str
+    sheet: str | None = None
+    first_row: int | None = None
+    first_column: int | None = None
+    columns: int | None = None
+    data_row: int | None = None
 
 
 class Citation(BaseModel):
@@ -39,15 +61,20 @@ class Citation(BaseModel):
     blob: str | None = None
     checkpoint_id: str | None = None
     message_id: str | None = None
+    document_id: str | None = None
+    document_version: int | None = None
+    place: Place | None = None
 
 
 class SourceInfo(BaseModel):
     """What is known of a source besides its text: what filters and citations need.
 
-    `container_id` is the repository or checkpoint that owns it: dropping the container or the project hides the source.
-    `occurred_at` is when the author wrote it: the time of a commit or message. Files have none: which commit a file is
-    seen at depends on which pushes were seen, and an index must not. `written_at` is when this version of a message was
-    acknowledged; what comes from a repository is true as of its runs instead.
+    `container_id` is the repository, checkpoint or collection that owns it: dropping the container or the project hides
+    the source. A document that is in no collection has its project as container; without a project, both are empty.
+    `group_id` is the document that the source is a page of. `occurred_at` is when the author wrote it: the time of a
+    commit or message. Files have none: which commit a file is seen at depends on which pushes were seen, and an index
+    must not. `written_at` is when this version of a message or document was acknowledged; what comes from a repository
+    is true as of its runs instead.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +84,7 @@ class SourceInfo(BaseModel):
     kind: Kind
     project_id: str
     container_id: str
+    group_id: str | None = None
     title: str
     path: str | None = None
     language: str | None = None

@@ -4,7 +4,7 @@ A document is visible if and only if
 
 1. its version is the newest known for its source, and of two that claim one version it has the larger digest,
 2. its source is not gone as of that version (gone wins against a document of the same version),
-3. neither its project nor its container is dropped, and
+3. neither its project, its container nor its group is dropped, and
 4. its version is not below its repository's floor.
 
 Whoever does not see some projects has them dropped from its view as well, and so finds what it would find in an index
@@ -344,7 +344,9 @@ def _not_dropped(part: Part, drops: frozenset[str]) -> Mask | None:
     gone = [place for place, owner in enumerate(part.names("owners")) if owner in drops] if drops else []
     if not gone:
         return None
-    return ~(np.isin(part.column("projects"), gone) | np.isin(part.column("containers"), gone))
+    owned = [np.isin(part.column(name), gone) for name in ("projects", "containers", "groups")]
+    mask: Mask = ~np.logical_or.reduce(owned)
+    return mask
 
 
 def _above_floor(part: Part, floors: Mapping[str, int]) -> Mask | None:
@@ -357,10 +359,10 @@ def _above_floor(part: Part, floors: Mapping[str, int]) -> Mask | None:
 def _known_then(part: Part, as_of: AsOf | None) -> Mask | None:
     if as_of is None:
         return None
-    is_message = part.column("kinds") == KINDS[Kind.MESSAGE]
+    is_dated = np.isin(part.column("kinds"), [KINDS[Kind.MESSAGE], KINDS[Kind.DOCUMENT]])
     written = np.where(part.column("written") == NO_TIME, part.column("times"), part.column("written"))
     runs = _by_name(part, as_of.runs, missing=-1)
-    known: Mask = np.where(is_message, written <= as_of.moment, part.versions <= runs[part.column("containers")])
+    known: Mask = np.where(is_dated, written <= as_of.moment, part.versions <= runs[part.column("containers")])
     for repository, branch in as_of.branches.items():
         of_it = np.array([name == repository for name in part.names("owners")] + [False], np.bool_)
         on_it = np.array([branch in name.split("\n") for name in part.names("branches")] + [True], np.bool_)

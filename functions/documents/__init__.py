@@ -1,0 +1,1 @@
+"""Documents: uploads, reading, analysis, and what became of each."""
