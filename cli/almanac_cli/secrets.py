@@ -129,10 +129,12 @@ def _key() -> str:
 
 def _where(finding: Document) -> str:
     source = finding["source"]
-    if source["path"]:
+    if source["path"] and source["repository"]:
         return f"{source['repository']} {source['path']}:{finding['line']}"
     if source["message_id"]:
         return f"{source['message_id']}:{finding['line']}"
+    if source["document_id"]:
+        return f"{source['document_id']} {source['place']}, line {finding['line']}"
     return f"{source['repository']} {(source['commit'] or '')[:10]}"
 
 

@@ -47,6 +47,14 @@ _REMAINS_OF_GIT = (
     ),
     "If it was indexed before secrets were masked, build the index again from the sources and delete the old one.",
 )
+_REMAINS_OF_DOCUMENTS = (
+    _CHANGE_IT,
+    (
+        "A file is kept as it was uploaded, with the text that was read from it. Search, quotes and shown text mask the "
+        "secret, a download has it. Upload a file without it as a new document and delete this one: its receipt lists "
+        "what went."
+    ),
+)
 _REMAINS_OF_MESSAGES = (
     _CHANGE_IT,
     "Conversations are kept as they were said: delete one in which the message was quoted before it was masked.",
@@ -70,7 +78,9 @@ class Purging:
         if finding.origin.kind is Kind.MESSAGE:
             await _Message(self, event, finding, receipt).purge()
         else:
-            done = {"state": "done", "finished_at": now(), "remaining": list(_REMAINS_OF_GIT)}
+            is_document = finding.origin.kind is Kind.DOCUMENT
+            remaining = list(_REMAINS_OF_DOCUMENTS if is_document else _REMAINS_OF_GIT)
+            done = {"state": "done", "finished_at": now(), "remaining": remaining}
             await self.findings.finish(receipt.model_copy(update=done), purged=False)
         log("info", "secret purged", finding_id=finding.id, source=finding.origin.kind)
 

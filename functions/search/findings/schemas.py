@@ -15,7 +15,7 @@ _ID = "fnd_01k9zq3v7m8x2c4b6n0d1f5g7h"
 
 
 class FindingSource(BaseModel):
-    """Where a secret stands: a file (`path` at `commit`), the text of a `commit`, or a message."""
+    """Where a secret stands: a file (`path` at `commit`), a `commit`, a message, or a `place` of a document."""
 
     kind: Kind = Field(examples=["code"])
     project_id: str = Field(examples=["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"])
@@ -25,6 +25,8 @@ class FindingSource(BaseModel):
     commit: str | None = Field(description="The commit that it was last seen at.", examples=["9fceb02d0ae598e9"])
     checkpoint_id: str | None = Field(examples=["chk_01k9zq3v7m8x2c4b6n0d1f5g7h"])
     message_id: str | None = Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    document_id: str | None = Field(examples=["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    place: str | None = Field(description="Where in the document.", examples=["page 12"])
 
 
 class Dismissal(BaseModel):
@@ -60,6 +62,7 @@ class Finding(BaseModel):
     def of(cls, finding: model.Finding) -> Self:
         origin = finding.origin
         is_message = origin.kind is Kind.MESSAGE
+        is_of_git = origin.kind in {Kind.CODE, Kind.COMMIT}
         return cls(
             id=finding.id,
             kind=finding.kind,
@@ -67,12 +70,14 @@ class Finding(BaseModel):
             source=FindingSource(
                 kind=origin.kind,
                 project_id=origin.project_id,
-                repository_id=None if is_message else origin.container_id,
+                repository_id=origin.container_id if is_of_git else None,
                 repository=origin.repository,
                 path=origin.path,
                 commit=origin.commit,
                 checkpoint_id=origin.container_id if is_message else None,
                 message_id=origin.message_id,
+                document_id=origin.document_id,
+                place=origin.place,
             ),
             line=finding.line,
             fingerprint=finding.fingerprint,

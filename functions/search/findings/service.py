@@ -103,7 +103,11 @@ class FindingService:
     async def _shown(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         """Return those that the caller may see, in their state of now: what was deleted has no secrets any more."""
         hidden = await self._sight.hidden()
-        seen = [finding for finding in findings if finding.origin.project_id not in hidden]
+        seen = [
+            finding
+            for finding in findings
+            if hidden.isdisjoint({finding.origin.project_id, finding.origin.container_id})
+        ]
         owners = {finding.id: self._owner(finding) for finding in seen}
         items = await self._table.batch_get(list(set(owners.values())), consistent=True) if owners else []
         alive = {keys.Key(item["pk"], item["sk"]) for item in items if item.get("state") != _DELETING}
@@ -118,6 +122,8 @@ class FindingService:
         origin = finding.origin
         if origin.kind is Kind.MESSAGE:
             return keys.message(self._tenant_id, origin.message_id or "")
+        if origin.kind is Kind.DOCUMENT:
+            return keys.document(self._tenant_id, origin.document_id or "")
         return keys.repository(self._tenant_id, origin.container_id)
 
     def _start(self, after: Mapping[str, Any]) -> Item:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import plain
+from almanac.aws.table import Put, plain
 from almanac.embeddings.testing import HashEmbedder
 from almanac.events import IndexSources
 from almanac.findings.model import Finding, State
-from almanac.index.sources import SourceRef
+from almanac.ids import new_id
+from almanac.index.sources import Citation, Kind, Place, SourceRef
 from search import wiring
 from tests.integration.search.world import World, run, table
 
@@ -164,3 +165,27 @@ def test_a_worker_that_dies_after_noting_notes_the_same_again(world: World, monk
     again(world, event)
     assert findings(world) == before
     assert len(world.search("elephants")) == 1
+
+
+def test_a_finding_in_a_document_names_its_page_and_a_purge_says_what_a_file_keeps(world: World) -> None:
+    document = new_id("doc")
+    citation = Citation(document_id=document, document_version=1, place=Place(unit="page", number=12, label="page 12"))
+    page = world.message("m", f"The key is {token()}.\n").model_copy(
+        update={
+            "source_id": f"document:{document}:000012",
+            "kind": Kind.DOCUMENT,
+            "container_id": world.project,
+            "group_id": document,
+            "citation": citation,
+        }
+    )
+    item = {**keys.document(world.tenant, document).as_dict(), "state": "ready"}
+    world.write(Put(item))
+    world.index(page)
+    (found,) = world.stack.call("search", "GET", "/api/v1/secret-findings", tenant=world.tenant).json["items"]
+    assert (found["source"]["document_id"], found["source"]["place"], found["state"]) == (document, "page 12", "open")
+    path = f"/api/v1/secret-findings/{found['id']}/purge"
+    assert world.stack.call("search", "POST", path, tenant=world.tenant).status == 202
+    world.stack.drain()
+    purge = world.stack.call("search", "GET", path, tenant=world.tenant).json
+    assert purge["state"] == "done" and any("download" in remaining for remaining in purge["remaining"])

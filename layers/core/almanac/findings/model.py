@@ -24,7 +24,7 @@ class State(StrEnum):
 
 
 class Origin(BaseModel):
-    """Where it stands: a path of a repository, a commit's text, or a message."""
+    """Where it stands: a path of a repository, a commit's text, a message, or a `place` of a document."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -35,6 +35,8 @@ class Origin(BaseModel):
     path: str | None = None
     commit: str | None = None
     message_id: str | None = None
+    document_id: str | None = None
+    place: str | None = None
 
     @classmethod
     def of(cls, info: SourceInfo) -> Self:
@@ -45,8 +47,10 @@ class Origin(BaseModel):
             container_id=info.container_id,
             repository=cited.repository,
             path=info.path,
-            commit=cited.commit if info.kind is not Kind.MESSAGE else None,
+            commit=cited.commit,
             message_id=cited.message_id,
+            document_id=cited.document_id,
+            place=cited.place.label if cited.place else None,
         )
 
     def name(self, source_id: str) -> str:
