@@ -50,9 +50,9 @@ _REMAINS_OF_GIT = (
 _REMAINS_OF_DOCUMENTS = (
     _CHANGE_IT,
     (
-        "A file is kept as it was uploaded, with the text that was read from it. Search, quotes and shown text mask the "
-        "secret, a download has it. Upload a file without it as a new document and delete this one: its receipt lists "
-        "what went."
+        "A file is kept as it was uploaded, with the text that was read from it. Search, quotes and shown text mask "
+        "the secret, a download has it. Upload a file without it as a new document and delete this one: its receipt "
+        "lists what went."
     ),
 )
 _REMAINS_OF_MESSAGES = (
