@@ -85,7 +85,10 @@ class BadPage(BaseModel):
 
 
 class Counts(BaseModel):
-    """How far a job is. `pages` and `chunks` grow until reading has ended; `embedded` are chunks."""
+    """How far a job is. `pages` and `chunks` grow until reading has ended; `embedded` are chunks.
+
+    Of the `parts`, `parts_read` have been read as far as they can be; `parts_failed` will not be searchable.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,13 +100,15 @@ class Counts(BaseModel):
     parts: int = 0
     parts_read: int = 0
     parts_indexed: int = 0
+    parts_failed: int = 0
 
 
 class Job(BaseModel):
     """The reading of one version as one revision. `deadline_at` and `heartbeat_at` are ISO times.
 
     `percent` never goes back. `whole`: nothing is sent to the index before all was read, since an earlier version
-    answers until then. `planned`: all parts exist.
+    answers until then. `planned`: all parts exist. `ocr`: pages without text are to be looked at as images. `told_at` is
+    when those who follow it heard of it last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -119,10 +124,15 @@ class Job(BaseModel):
     started_at: str
     heartbeat_at: str
     deadline_at: str
+    ocr: bool = False
+    told_at: str = ""
 
 
 class Upload(BaseModel):
-    """A file that is expected. `sha256` is hex; None where the caller did not promise one."""
+    """A file that is expected. `sha256` is hex; `size` and `sha256` are None where the caller did not promise them.
+
+    `begun_by` is who may be named as the one that uploaded it; its arrival goes on under `correlation_id`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -133,15 +143,21 @@ class Upload(BaseModel):
     size: int | None = None
     sha256: str | None = None
     multipart_id: str | None = None
+    begun_by: str
+    begun_at: str
+    correlation_id: str
     expires_at: str
 
 
 class Document(BaseModel):
     """A document. `project_id` and `collection_id` are empty for none; one in a collection is in that one's project.
 
-    `version` is the newest that arrived, 0 before the first; search answers from `shown_revision`, which read
-    `shown_version` and gave `shown_pages` sources. `pages_sent` is the most that any revision gave the index: so many
-    sources may exist. `edits` counts what users changed (their optimistic lock), `due_at` is when the watchdog looks.
+    `version` is the newest that arrived, 0 before the first. `uploads` were begun: each has a number of its own, the
+    version that it becomes, so that numbers of uploads that came to nothing are missing. Search answers from
+    `shown_revision`, which read `shown_version` and gave `shown_pages` sources. `pages_sent` is the most that any
+    revision gave the index: so many sources may exist. `sent_revision` is the newest that gave it any: search answers
+    from one revision alone where it is the one shown. `edits` counts what users changed (their optimistic lock),
+    `due_at` is when the watchdog looks.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -159,10 +175,12 @@ class Document(BaseModel):
     state: DocumentState = DocumentState.AWAITING
     cause: Cause | None = None
     version: int = 0
+    uploads: int = 0
     revision: int = 0
     shown_version: int = 0
     shown_revision: int = 0
     shown_pages: int = 0
+    sent_revision: int = 0
     pages_sent: int = 0
     job: Job | None = None
     upload: Upload | None = None
@@ -209,7 +227,8 @@ class Document(BaseModel):
 class Version(BaseModel):
     """One file of a document. `revision` is the one that read it last; `written_at` is when its bytes arrived.
 
-    Search as of `written_at` answers from it.
+    Search as of `written_at` answers from it. `object_version` is what the bucket calls these very bytes, empty where
+    it keeps no versions. `duplicate_of` is the version that has the same bytes; then these were not kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -227,6 +246,8 @@ class Version(BaseModel):
     warnings: list[str] = Field(default_factory=list)
     cause: Cause | None = None
     uploaded_by: str
+    object_version: str = ""
+    duplicate_of: int | None = None
     written_at: str
     ended_at: str | None = None
 
