@@ -1,11 +1,14 @@
-"""One tenant's documents in the table. Whatever changes one is told to who follows it, in the same transaction."""
+"""One tenant's documents in the table. Whatever changes one is told to who follows it, in the same transaction.
+
+A row in the partition of each of its owners, its project and its collection, lets these find every document of theirs.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed, Item, Put, Table, Write
+from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Write
 from almanac.clock import now
 from almanac.events import Happened
 from almanac.ids import new_ulid
@@ -63,20 +66,29 @@ class DocumentStore:
 
     async def create(self, document: Document, correlation_id: str, *also: Write) -> None:
         """Write a new document; raises `AlsoRefused`."""
-        await self._write(Put(document.to_item(self.tenant_id)), document, correlation_id, also)
+        links = self._links(document.id, set(), set(document.owners))
+        await self._write(Put(document.to_item(self.tenant_id)), document, correlation_id, [*also, *links])
 
     async def save(
         self, before: Document, correlation_id: str, *also: Write, tell: bool = True, **changes: Any
     ) -> Document:
         """Change attributes of a document that still stands as it was read, with whatever is to happen beside it.
 
-        `also` are at most 97 writes of the same transaction. Raises `Changed` or `AlsoRefused`; nothing happened then.
+        `also` are at most 94 writes of the same transaction. Raises `Changed` or `AlsoRefused`; nothing happened then.
         """
         stamped = {**changes, "change": before.change + 1, "updated_at": now()}
         after = Document.model_validate({**before.model_dump(), **stamped})
         write = Put(after.to_item(self.tenant_id), condition="#change = :before", values={":before": before.change})
-        await self._write(write, after, correlation_id, also, tell=tell)
+        links = self._links(before.id, set(before.owners), set(after.owners))
+        await self._write(write, after, correlation_id, [*also, *links], tell=tell)
         return after
+
+    def _links(self, document_id: str, before: set[str], after: set[str]) -> list[Write]:
+        """Return what brings a document from its owners before to those after."""
+        gone = [keys.owned_document(self.tenant_id, owner, document_id) for owner in sorted(before - after)]
+        fresh = [keys.owned_document(self.tenant_id, owner, document_id) for owner in sorted(after - before)]
+        row = {"entity": "owned_document", "document_id": document_id}
+        return [*(Delete(key) for key in gone), *(Put({**key.as_dict(), **row}, overwrite=True) for key in fresh)]
 
     async def _write(
         self, write: Put, document: Document, correlation_id: str, also: Sequence[Write], *, tell: bool = True

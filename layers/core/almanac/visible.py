@@ -1,8 +1,9 @@
-"""Which projects a caller sees: all but private ones that it is not a member of.
+"""Which projects and collections a caller sees: all but private ones that it is not a member of.
 
-Private projects and their members are the rows of one partition per tenant. It is read anew for each decision and
+Those that are private and their members are the rows of one partition per tenant. It is read anew for each decision and
 strongly consistently, so whoever is taken out of a project has lost it with the next call. A caller who may see every
-project (`projects:all`) costs no read.
+project (`projects:all`) costs no read. A member of a private collection may write in it, or only read; a member of a
+private project may do in it what it may do in the tenant.
 """
 
 from dataclasses import dataclass, field
@@ -15,25 +16,38 @@ from almanac.aws.table import Item, Table
 
 PROJECT, MEMBER = "private_project", "project_member"
 """The rows: a project while it is private, and one for each of its members."""
+PRIVATE_COLLECTION, COLLECTION_MEMBER = "private_collection", "collection_member"
+"""The same of a collection."""
+_PRIVATE, _MEMBERS = frozenset({PROJECT, PRIVATE_COLLECTION}), frozenset({MEMBER, COLLECTION_MEMBER})
 
 
 class Visibility(StrEnum):
-    """Who sees a project: the whole tenant, or its members and those who see all."""
+    """Who sees a project or collection: the whole tenant, or its members and those who see all."""
 
     TENANT = "tenant"
     PRIVATE = "private"
 
 
+class Right(StrEnum):
+    """What a member of a private collection may do in it, if it may in the tenant."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 @dataclass(frozen=True)
 class ProjectAccess:
-    """One reading of the rows: the private projects that are `hidden` from the caller, and those that it is in."""
+    """One reading of the rows: the private projects and collections that are `hidden` from the caller, and those that
+    it is in. Of these it may not write in the `read_only` ones.
+    """
 
     hidden: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
     everything: bool = False
+    read_only: frozenset[str] = frozenset()
 
     def shows(self, project_id: str, visibility: str | None) -> bool:
-        """Tell whether the caller sees a project that is as visible as its own item says.
+        """Tell whether the caller sees a project or collection that is as visible as its own item says.
 
         Item and rows are read apart. Where they disagree, the project became private or ceased to be in between: then
         it is not shown.
@@ -65,11 +79,11 @@ class Sight:
         return _access([row async for row in self.table.query_all(partition)], self.principal.actor_id)
 
     async def hidden(self) -> frozenset[str]:
-        """Return the projects that the caller does not see now."""
+        """Return the projects and collections that the caller does not see now."""
         return (await self.access()).hidden
 
     async def shows(self, project: Item) -> bool:
-        """Tell whether the caller sees a project, given its item as a strongly consistent read gave it."""
+        """Tell whether the caller sees a project or collection, by its item as a strongly consistent read gave it."""
         if project.get("visibility", Visibility.TENANT) == Visibility.TENANT:
             return True
         return (await self.access()).shows(project["id"], project["visibility"])
@@ -77,7 +91,12 @@ class Sight:
 
 def _access(rows: list[Item], actor_id: str) -> ProjectAccess:
     # A membership is of one private time of its project: a row that an earlier one left behind is of another epoch.
-    private: dict[str, Any] = {row["project_id"]: row["epoch"] for row in rows if row["entity"] == PROJECT}
-    mine = {row["project_id"]: row["epoch"] for row in rows if row["entity"] == MEMBER and row["actor_id"] == actor_id}
-    joined = frozenset(name for name, epoch in private.items() if mine.get(name) == epoch)
-    return ProjectAccess(frozenset(private) - joined, joined)
+    private: dict[str, Any] = {_owner(row): row["epoch"] for row in rows if row["entity"] in _PRIVATE}
+    mine = {_owner(row): row for row in rows if row["entity"] in _MEMBERS and row["actor_id"] == actor_id}
+    joined = frozenset(name for name, epoch in private.items() if name in mine and mine[name]["epoch"] == epoch)
+    read_only = frozenset(name for name in joined if mine[name].get("right") == Right.READ)
+    return ProjectAccess(frozenset(private) - joined, joined, read_only=read_only)
+
+
+def _owner(row: Item) -> str:
+    return str(row.get("project_id") or row["collection_id"])

@@ -3,6 +3,7 @@
 The tenant is the first segment and is closed by a delimiter, so that no tenant's prefix is a prefix of another's.
 """
 
+import re
 from typing import NamedTuple
 
 ITEM = "ITEM"
@@ -10,6 +11,9 @@ TENANTS = "TENANT#"
 OBJECTS = "tenants/"
 CHILDREN_INDEX = "children"
 DUE_INDEX = "due"
+_ORIGINAL = re.compile(
+    r"tenants/(?P<tenant>ten_\w+)/documents/(?P<document>doc_\w+)/versions/(?P<version>\d{6,9})/original", re.ASCII
+)
 
 
 class Key(NamedTuple):
@@ -138,17 +142,20 @@ def invitation_token(token_sha256: str) -> Key:
 
 
 def private_projects(tenant_id: str) -> str:
-    """Partition of the tenant's private projects and who may see them. Example: `TENANT#ten_1#PRIVATE`."""
+    """Partition of what is private in the tenant, projects and collections, and of who may see it.
+
+    Example: `TENANT#ten_1#PRIVATE`.
+    """
     return f"TENANT#{tenant_id}#PRIVATE"
 
 
 def private_project(tenant_id: str, project_id: str) -> Key:
-    """Exists while the project is private. Example: `TENANT#ten_1#PRIVATE` / `prj_1`."""
+    """Exists while the project, or the collection of this id, is private. Example: `TENANT#ten_1#PRIVATE` / `prj_1`."""
     return Key(private_projects(tenant_id), project_id)
 
 
 def project_member(tenant_id: str, project_id: str, actor_id: str) -> Key:
-    """A person or service account that sees a private project. Example: `TENANT#ten_1#PRIVATE` / `prj_1#usr_1`."""
+    """Who sees a private project, or the collection of this id. Example: `TENANT#ten_1#PRIVATE` / `prj_1#usr_1`."""
     return Key(private_projects(tenant_id), f"{project_id}#{actor_id}")
 
 
@@ -452,6 +459,16 @@ def documents(tenant_id: str) -> str:
     return f"TENANT#{tenant_id}#DOCUMENTS"
 
 
+def owned_documents(tenant_id: str, owner_id: str) -> str:
+    """Partition of the documents of a project or collection, every one of them. Example: `TENANT#ten_1#OWNED#prj_1`."""
+    return f"TENANT#{tenant_id}#OWNED#{owner_id}"
+
+
+def owned_document(tenant_id: str, owner_id: str, document_id: str) -> Key:
+    """Example: `TENANT#ten_1#OWNED#prj_1` / `doc_1`."""
+    return Key(owned_documents(tenant_id, owner_id), document_id)
+
+
 def document_version(tenant_id: str, document_id: str, version: int) -> Key:
     """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `VERSION#000001`."""
     return Key(document(tenant_id, document_id).pk, f"{document_versions()}{version:06d}")
@@ -506,6 +523,12 @@ def document_original(tenant_id: str, document_id: str, version: int) -> str:
     Example: `tenants/ten_1/documents/doc_1/versions/000001/original`.
     """
     return f"{document_prefix(tenant_id, document_id)}versions/{version:06d}/original"
+
+
+def arrived_original(key: str) -> tuple[str, str, int] | None:
+    """Return the tenant, document and version of what `document_original` names; None for any other key."""
+    match = _ORIGINAL.fullmatch(key)
+    return (match["tenant"], match["document"], int(match["version"])) if match else None
 
 
 def document_text(tenant_id: str, document_id: str, revision: int, part: int) -> str:

@@ -1,0 +1,117 @@
+"""What can go wrong with documents and the collections that they are in."""
+
+from almanac.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+
+
+class DocumentNotFound(NotFound):
+    """There is no such document in the caller's tenant, or it or what holds it was deleted."""
+
+    code = "document_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("There is no document with this id.", field=field)
+
+
+class CollectionNotFound(NotFound):
+    """There is no such collection in the caller's tenant, or it or its project was deleted."""
+
+    code = "collection_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("There is no collection with this id.", field=field)
+
+
+class ProjectNotFound(NotFound):
+    """There is no such project in the caller's tenant, or it was deleted."""
+
+    code = "project_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("There is no project with this id.", field=field)
+
+
+class ReceiptNotFound(NotFound):
+    """No such document was deleted, or the caller may not know of it."""
+
+    code = "receipt_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no receipt of a deletion for this document.")
+
+
+class CollectionReadOnly(Forbidden):
+    """The caller is a member of the private collection who may only read in it."""
+
+    code = "collection_read_only"
+
+    def __init__(self) -> None:
+        super().__init__("You may only read in this collection: ask one of its members for the right to write.")
+
+
+class WrongProject(Unprocessable):
+    """The collection is not in the project that was named with it."""
+
+    code = "wrong_project"
+
+    def __init__(self) -> None:
+        detail = "The collection is in another project, or in none: leave the project out."
+        super().__init__(detail, field="body.project_id")
+
+
+class CollectionNotEmpty(Conflict):
+    """There are documents in the collection."""
+
+    code = "collection_not_empty"
+
+    def __init__(self) -> None:
+        detail = (
+            "There are documents in this collection: move or delete them, or delete them with it (`documents=delete`)."
+        )
+        super().__init__(detail, field="query.documents")
+
+
+class CollectionNotPrivate(Conflict):
+    """Everybody who sees the collection's project sees it, so nobody can be let in."""
+
+    code = "collection_not_private"
+
+    def __init__(self) -> None:
+        super().__init__("This collection is not private: make it private first.")
+
+
+class MemberNotFound(NotFound):
+    """The collection is not private, or has no such member."""
+
+    code = "collection_member_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("The collection has no member with this id.")
+
+
+class ActorNotFound(NotFound):
+    """There is no such person, service account or API key in the tenant."""
+
+    code = "actor_not_found"
+
+    def __init__(self) -> None:
+        detail = "Nobody in the tenant has this id: give a member's (`usr_`), a service account's (`svc_`) or a key's."
+        super().__init__(detail, field="path.actor_id")
+
+
+class VersionConflict(Conflict):
+    """It was changed since the caller read it. `current_version` is what it is at now."""
+
+    code = "version_conflict"
+
+    def __init__(self, current: int) -> None:
+        super().__init__("It was changed since: read it again.", field="body.version", current_version=current)
+
+
+class Busy(Unavailable):
+    """Too many changes at once; nothing was changed by this call."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("This is being changed by many calls at once: try again.")
+        self.headers["retry-after"] = "1"
