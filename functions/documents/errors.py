@@ -1,6 +1,6 @@
 """What can go wrong with documents and the collections that they are in."""
 
-from almanac.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from almanac.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable, Unprocessable
 
 
 class DocumentNotFound(NotFound):
@@ -115,3 +115,104 @@ class Busy(Unavailable):
     def __init__(self) -> None:
         super().__init__("This is being changed by many calls at once: try again.")
         self.headers["retry-after"] = "1"
+
+
+class EditConflict(Conflict):
+    """The document was changed since the caller read it. `current_edits` is what it is at now."""
+
+    code = "version_conflict"
+
+    def __init__(self, current: int) -> None:
+        super().__init__("It was changed since: read it again.", field="body.edits", current_edits=current)
+
+
+class DocumentVersionNotFound(NotFound):
+    """The document has no such version."""
+
+    code = "document_version_not_found"
+
+    def __init__(self, *, field: str | None = None) -> None:
+        super().__init__("The document has no version of this number: list its versions.", field=field)
+
+
+class UploadPending(Conflict):
+    """A file is expected already."""
+
+    code = "upload_pending"
+
+    def __init__(self) -> None:
+        super().__init__("A file is expected already: upload it, or give that up with `DELETE .../upload`.")
+
+
+class UploadNotFound(NotFound):
+    """No file is expected: it has arrived, or was given up, or came too late."""
+
+    code = "upload_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No file is expected for this document: begin with `POST .../versions`.")
+
+
+class UploadNotInParts(Conflict):
+    """The upload is a single form: it is complete when the file has arrived."""
+
+    code = "upload_not_in_parts"
+
+    def __init__(self) -> None:
+        super().__init__("This upload is a single form: there is nothing to complete.")
+
+
+class InvalidParts(Unprocessable):
+    """The parts are not those that were uploaded."""
+
+    code = "invalid_parts"
+
+    def __init__(self) -> None:
+        detail = "These are not the parts that were uploaded: name each with the `ETag` that its upload answered."
+        super().__init__(detail, field="body.parts")
+
+
+class EmptyFile(Unprocessable):
+    """The file has no bytes."""
+
+    code = "file_empty"
+
+    def __init__(self) -> None:
+        super().__init__("The file is empty.", field="body")
+
+
+class DirectUploadTooLarge(TooLarge):
+    """Larger than what a call takes; larger files go straight to the bucket."""
+
+    code = "direct_upload_too_large"
+
+    def __init__(self, limit: int) -> None:
+        detail = f"A call takes files of at most {limit} bytes: begin an upload with `POST /documents` instead."
+        super().__init__(detail, field="body")
+
+
+class NothingUploaded(Conflict):
+    """No file has arrived yet."""
+
+    code = "nothing_uploaded"
+
+    def __init__(self) -> None:
+        super().__init__("No file has arrived for this document yet.")
+
+
+class DocumentBusy(Conflict):
+    """A job is reading the document."""
+
+    code = "document_busy"
+
+    def __init__(self) -> None:
+        super().__init__("The document is being read: wait until it is ready, or cancel the job.")
+
+
+class DuplicateDocument(Conflict):
+    """Another document in the place, `document_id`, has these bytes."""
+
+    code = "duplicate_document"
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__("There is a document with the same bytes in this place.", document_id=document_id)

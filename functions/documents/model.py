@@ -107,8 +107,8 @@ class Job(BaseModel):
     """The reading of one version as one revision. `deadline_at` and `heartbeat_at` are ISO times.
 
     `percent` never goes back. `whole`: nothing is sent to the index before all was read, since an earlier version
-    answers until then. `planned`: all parts exist. `ocr`: pages without text are to be looked at as images. `told_at` is
-    when those who follow it heard of it last.
+    answers until then. `planned`: all parts exist. `ocr`: pages without text are to be looked at as images. `told_at`
+    is when those who follow it heard of it last.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -138,6 +138,13 @@ class CopySettings(Settings):
     copy_memory_bytes: int = 1 << 30
 
 
+class ScratchSettings(Settings):
+    """Where a function keeps copies of uploaded files while it reads them, and the bytes that they may take."""
+
+    scratch_dir: str = Field(default_factory=lambda: _temporary("almanac-originals"))
+    scratch_bytes: int = 2 << 30
+
+
 class ShardSettings(Settings):
     """`shard_functions` hold the shards of large indexes between them, with commas; empty: they are read as a whole."""
 
@@ -213,6 +220,11 @@ class IdentityQueueSettings(Settings):
 class DocumentsQueueSettings(Settings):
     documents_queue_url: str
     documents_dead_letter_queue_url: str
+
+
+class ArrivalsQueueSettings(Settings):
+    arrivals_queue_url: str
+    arrivals_dead_letter_queue_url: str
 
 
 class RealtimeQueueSettings(Settings):

@@ -15,7 +15,7 @@ from almanac.ids import new_id
 BUILDERS = [
     function
     for _, function in inspect.getmembers(keys, inspect.isfunction)
-    if function.__module__ == keys.__name__ and function is not keys.tenant_of
+    if function.__module__ == keys.__name__ and function not in {keys.tenant_of, keys.arrived_original}
 ]
 # A person's partition is the person's: it names the tenants that the person belongs to in the sort key.
 PER_TENANT = [
@@ -103,6 +103,27 @@ def test_a_key_is_the_one_in_its_docstring(function: Callable[..., keys.Key | st
 def test_the_tenant_is_the_first_segment_and_closed(function: Callable[..., keys.Key | str]) -> None:
     first = build(function)[0]
     assert first == "TENANT#ten_1" or first.startswith(("TENANT#ten_1#", "tenants/ten_1/"))
+
+
+@pytest.mark.parametrize("version", [1, 999_999, 1_000_000])
+def test_an_uploaded_file_is_known_by_its_key(version: int) -> None:
+    tenant, document = new_id("ten"), new_id("doc")
+    assert keys.arrived_original(keys.document_original(tenant, document, version)) == (tenant, document, version)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "tenants/ten_1/documents/doc_1/versions/000001/originals",
+        "x/tenants/ten_1/documents/doc_1/versions/000001/original",
+        "tenants/ten_1/documents/doc_1/../doc_2/versions/000001/original",
+        "tenants/ten_1/documents/doc_1/versions/1/original",
+        "tenants/ten_1/exports/exp_1/original",
+        "tenants//documents/doc_1/versions/000001/original",
+    ],
+)
+def test_no_other_key_is_taken_for_an_uploaded_file(key: str) -> None:
+    assert keys.arrived_original(key) is None
 
 
 @given(tenants=st.lists(st.builds(lambda: new_id("ten")), min_size=2, max_size=2, unique=True))

@@ -460,13 +460,21 @@ def documents(tenant_id: str) -> str:
 
 
 def owned_documents(tenant_id: str, owner_id: str) -> str:
-    """Partition of the documents of a project or collection, every one of them. Example: `TENANT#ten_1#OWNED#prj_1`."""
+    """Partition of what is in a project or collection: each document, and of a project each collection.
+
+    Example: `TENANT#ten_1#OWNED#prj_1`.
+    """
     return f"TENANT#{tenant_id}#OWNED#{owner_id}"
 
 
 def owned_document(tenant_id: str, owner_id: str, document_id: str) -> Key:
     """Example: `TENANT#ten_1#OWNED#prj_1` / `doc_1`."""
     return Key(owned_documents(tenant_id, owner_id), document_id)
+
+
+def owned_collection(tenant_id: str, project_id: str, collection_id: str) -> Key:
+    """Example: `TENANT#ten_1#OWNED#prj_1` / `col_1`."""
+    return Key(owned_documents(tenant_id, project_id), collection_id)
 
 
 def document_version(tenant_id: str, document_id: str, version: int) -> Key:
@@ -500,6 +508,11 @@ def document_hash(tenant_id: str, project_id: str, collection_id: str, sha256: s
 def document_analysis(tenant_id: str, document_id: str) -> Key:
     """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `ANALYSIS`."""
     return Key(document(tenant_id, document_id).pk, "ANALYSIS")
+
+
+def document_password(tenant_id: str, document_id: str) -> Key:
+    """What opens the file while a job reads it, in an envelope. Example: `TENANT#ten_1#DOCUMENT#doc_1` / `PASSWORD`."""
+    return Key(document(tenant_id, document_id).pk, "PASSWORD")
 
 
 def document_receipt(tenant_id: str, document_id: str) -> Key:

@@ -21,6 +21,8 @@ from almanac.settings import QuotaSettings
 MICRO = 1_000_000
 """Spend is kept in millionths of a dollar."""
 RECOUNTED = "recounted_at"
+DOCUMENT_BYTES = "document_bytes"
+"""The uploaded files' share of the storage. Counted in the transactions that take a file in or remove it, so exact."""
 _REMEMBERED_SECONDS = 10
 _MOST_REMEMBERED = 2_000
 
@@ -125,6 +127,7 @@ class Quotas:
         else:
             # Tenants from before there were quotas are counted from zero: deletes may come first.
             used = max(0, item.get(quota.value, 0))
+            used += max(0, item.get(DOCUMENT_BYTES, 0)) if quota is Quota.STORAGE else 0
         return Use(quota, used, self.limit(item, quota), _UNITS[quota])
 
     def one_more(self, tenant_id: str, quota: Quota) -> Update:
