@@ -222,9 +222,7 @@ class Blobs:
         try:
             await client.download_file(self.bucket, key, path, **options)
         except Exception as error:
-            if error_code(error) in _ABSENT:
-                return False
-            if error_code(error) in _FORBIDDEN and await self._is_absent(key, version_id or None):
+            if await self._says_absent(error, key, version_id):
                 return False
             raise
         return True
