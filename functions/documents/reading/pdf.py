@@ -1,0 +1,105 @@
+"""PDF files, page by page, by PDFium: a page is loaded, read and let go, so that length costs no memory."""
+
+import ctypes
+import re
+
+import pypdfium2.raw as pdfium
+
+from documents.reading.units import Bad, Task, Trouble, Unit, Units
+
+_TROUBLES = {
+    pdfium.FPDF_ERR_FORMAT: "corrupt",
+    pdfium.FPDF_ERR_FILE: "corrupt",
+    pdfium.FPDF_ERR_SECURITY: "unsupported",
+}
+_CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_SCANNED_AFTER = 100
+"""So many pages without text at the start make a file a scanned one."""
+
+
+class Pdf:
+    """An open file."""
+
+    def __init__(self, task: Task) -> None:
+        pdfium.FPDF_InitLibrary()
+        password = None if task.password is None else task.password.encode()
+        self._document = pdfium.FPDF_LoadDocument(bytes(task.path), password)
+        if not self._document:
+            raise self._trouble(task)
+        self.pages: int = pdfium.FPDF_GetPageCount(self._document)
+
+    def _trouble(self, task: Task) -> Trouble:
+        error = pdfium.FPDF_GetLastError()
+        if error == pdfium.FPDF_ERR_PASSWORD:
+            return Trouble("encrypted" if task.password is None else "wrong_password")
+        return Trouble(_TROUBLES.get(error, "corrupt"))
+
+    def text(self, number: int) -> str | None:
+        """Return the text of a page, None for one that does not load."""
+        page = pdfium.FPDF_LoadPage(self._document, number - 1)
+        if not page:
+            return None
+        try:
+            return _text(page)
+        finally:
+            pdfium.FPDF_ClosePage(page)
+
+    def is_picture(self, number: int) -> bool:
+        """Tell whether there is a picture on the page."""
+        page = pdfium.FPDF_LoadPage(self._document, number - 1)
+        if not page:
+            return False
+        try:
+            return any(
+                pdfium.FPDFPageObj_GetType(pdfium.FPDFPage_GetObject(page, index)) == pdfium.FPDF_PAGEOBJ_IMAGE
+                for index in range(min(pdfium.FPDFPage_CountObjects(page), 1000))
+            )
+        finally:
+            pdfium.FPDF_ClosePage(page)
+
+
+def _text(page: pdfium.FPDF_PAGE) -> str:
+    text_page = pdfium.FPDFText_LoadPage(page)
+    if not text_page:
+        return ""
+    try:
+        count = pdfium.FPDFText_CountChars(text_page)
+        if count <= 0:
+            return ""
+        buffer = (ctypes.c_ushort * (count * 2 + 1))()
+        written = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
+        text = bytes(buffer)[: max(0, written - 1) * 2].decode("utf-16-le", "replace")
+    finally:
+        pdfium.FPDFText_ClosePage(text_page)
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def pages(task: Task) -> int:
+    """Return how many pages there are; raises `Trouble` for a file of pictures and for one of nothing."""
+    pdf = Pdf(task)
+    if pdf.pages <= 0:
+        raise Trouble("empty")
+    looked_at = range(1, min(pdf.pages, _SCANNED_AFTER) + 1)
+    if not task.limits["ocr"] and not any(pdf.text(number) for number in looked_at):
+        if any(pdf.is_picture(number) for number in looked_at):
+            raise Trouble("scanned")
+        if pdf.pages == len(looked_at):
+            raise Trouble("empty")
+    return pdf.pages
+
+
+def read(task: Task) -> Units:
+    pdf = Pdf(task)
+    last = min(task.last or pdf.pages, pdf.pages)
+    for number in range(task.first, last + 1):
+        yield _read(pdf, number)
+
+
+def _read(pdf: Pdf, number: int) -> Unit | Bad:
+    label = f"page {number}"
+    text = pdf.text(number)
+    if text is None:
+        return Bad(label, "corrupt", f"Page {number} is damaged.", number)
+    if not text and pdf.is_picture(number):
+        return Bad(label, "ocr_needed", f"Page {number} is a picture without text.", number)
+    return Unit("page", label, text, number)
