@@ -109,6 +109,18 @@ class Rights:
             raise CollectionNotFound(field=field)
         return collection, access
 
+    async def collections(self, found: list[Collection]) -> list[Collection]:
+        """Return those of some collections that the caller sees."""
+        gone = await self.gone(each.project_id for each in found if each.project_id)
+        access = await self.sight.access()
+        unseen = gone | access.hidden
+        return [c for c in found if c.project_id not in unseen and access.shows(c.id, c.visibility)]
+
+    async def check_shown(self, collection: Collection) -> None:
+        """Refuse a collection that is hidden; of one that is gone nothing is said. Raises `CollectionNotFound`."""
+        if not (await self.sight.hidden()).isdisjoint({collection.id, collection.project_id}):
+            raise CollectionNotFound
+
     async def project(self, project_id: str, *, field: str | None = None) -> None:
         """Refuse a project that the caller does not see; raises `ProjectNotFound`."""
         found = is_id(project_id, "prj") and await self._table.get(keys.project(self._tenant_id, project_id))

@@ -283,10 +283,14 @@ class DeleteDocument(Event):
 
 
 class DeleteDocuments(Event):
-    """Delete the documents of a project or collection that is gone; `cursor` is where the event before stopped."""
+    """Delete the documents of a project or collection that is gone; `cursor` is where the event before stopped.
+
+    `requested_by` deleted the project or collection.
+    """
 
     kind: Literal["documents.delete"] = "documents.delete"
     owner_id: str
+    requested_by: str = ""
     cursor: str | None = None
 
 

@@ -505,6 +505,11 @@ def document_hash(tenant_id: str, project_id: str, collection_id: str, sha256: s
     return Key(f"TENANT#{tenant_id}#DOCUMENTHASHES#{project_id}#{collection_id}", sha256)
 
 
+def document_revisions() -> str:
+    """Sort key prefix of the parts of all revisions. Example: `REVISION#`."""
+    return "REVISION#"
+
+
 def document_analysis(tenant_id: str, document_id: str) -> Key:
     """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `ANALYSIS`."""
     return Key(document(tenant_id, document_id).pk, "ANALYSIS")
