@@ -6,7 +6,10 @@ from almanac_cli import (
     archives,
     ask,
     audit,
+    collections,
+    commitments,
     demo,
+    documents,
     erasure,
     hooks,
     index,
@@ -21,6 +24,8 @@ from almanac_cli import (
     session,
     stack,
     tenants,
+    upload,
+    watch,
 )
 from almanac_cli.errors import EXIT_HELP
 
@@ -38,8 +43,11 @@ GROUPS = [
     people.app,
     tenants.app,
     repositories.syncing,
+    upload.app,
     search.app,
     ask.app,
+    watch.app,
+    commitments.app,
     hooks.app,
     archives.app,
     erasure.usage,
@@ -53,6 +61,8 @@ app.add_typer(projects.app, name="projects")
 app.add_typer(repositories.app, name="repositories")
 app.add_typer(messages.checkpoints, name="checkpoints")
 app.add_typer(messages.messages, name="messages")
+app.add_typer(documents.app, name="documents")
+app.add_typer(collections.app, name="collections")
 app.add_typer(index.app, name="index")
 app.add_typer(audit.app, name="audit")
 app.add_typer(erasure.app, name="erase")

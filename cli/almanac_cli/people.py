@@ -29,13 +29,13 @@ def sign_up(
     """Sign up with an e-mail address and a password, and log in."""
     with reported(as_json):
         address = address_of(url, local)
-        email = email or _ask("E-mail")
+        email = email or ask("E-mail")
         with Api(address) as api:
             if code is None:
                 sent = api.post("/api/v1/auth/sign-up", {"email": email})
                 messages.print(escape(sent["detail"]))
-                code = _ask("Code")
-            body = {"email": email, "code": code, "name": name or _ask("Name"), "password": _new_password()}
+                code = ask("Code")
+            body = {"email": email, "code": code, "name": name or ask("Name"), "password": _new_password()}
             signed_in = api.post("/api/v1/auth/confirm", body)
         greet(keep(address, email, signed_in), as_json)
 
@@ -80,11 +80,11 @@ def whoami(as_json: AsJson = False) -> None:
 
 def log_in(url: str, email: str | None) -> Document:
     """Sign in with a password, and the code of a second factor where there is one; returns what `keep` does."""
-    email = email or _ask("E-mail")
+    email = email or ask("E-mail")
     with Api(url) as api:
-        answer = api.post("/api/v1/auth/sign-in", {"email": email, "password": _ask("Password", hidden=True)})
+        answer = api.post("/api/v1/auth/sign-in", {"email": email, "password": ask("Password", hidden=True)})
         if answer["status"] == "mfa_required":
-            body = {"challenge": answer["challenge"], "code": _ask("Code of your authenticator")}
+            body = {"challenge": answer["challenge"], "code": ask("Code of your authenticator")}
             answer = api.post("/api/v1/auth/sign-in/mfa", body)
     return keep(url, email, answer)
 
@@ -160,10 +160,10 @@ def _told(url: str, person: Document | None, tenant: Document | None) -> list[st
 
 
 def _new_password() -> str:
-    return _ask("Password", hidden=True, confirmed=True)
+    return ask("Password", hidden=True, confirmed=True)
 
 
-def _ask(what: str, *, hidden: bool = False, confirmed: bool = False) -> str:
+def ask(what: str, *, hidden: bool = False, confirmed: bool = False) -> str:
     """Ask whoever sits there, or take the next line of what a script gives; raises `CliError` when there is none."""
     if sys.stdin.isatty():
         given: Any = typer.prompt(what, hide_input=hidden, confirmation_prompt=confirmed, err=True)

@@ -37,6 +37,7 @@ class FakeApi:
 
     url: str = ""
     answers: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, method: str, path: str, *documents: Any, status: int = 200) -> None:
@@ -67,6 +68,8 @@ def api() -> Iterator[FakeApi]:
             text = b"" if document is None else text
             self.send_response(status)
             self.send_header("content-length", str(len(text)))
+            for name, value in fake.headers.get(address.path, {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
 

@@ -1,0 +1,243 @@
+"""`almanac documents`: what was uploaded, its text and versions, and what becomes of it."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from almanac_cli import collections, projects, transfers
+from almanac_cli.bars import bars
+from almanac_cli.client import Document
+from almanac_cli.errors import CliError, Exit
+from almanac_cli.output import AsJson, connected, escape, show, show_table
+from almanac_cli.people import ask
+from almanac_cli.upload import DOCUMENTS, READY, followed
+
+app = typer.Typer(help="Documents: what 'almanac upload' has brought.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id, doc_...")]
+Version = Annotated[int | None, typer.Option(help="This version; without it, the one that search answers from.", min=1)]
+_COLUMNS = ["id", "title", "state", "document_type", "size", "updated_at"]
+
+
+@app.command("list")
+def list_documents(
+    project: Annotated[str | None, typer.Option(help="Only of this project: its id or name.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only of this collection: its id or name.")] = None,
+    state: Annotated[str | None, typer.Option(help="awaiting, processing, ready, partial, failed...")] = None,
+    document_type: Annotated[str | None, typer.Option("--type", help="Only of this type.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only with these words in the title or file name.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only created at or after this: ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only created before this: ISO 8601.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the documents."""
+    with connected(as_json) as api:
+        query = {"state": state, "type": document_type, "q": name, "since": since, "until": until}
+        query["project_id"] = projects.resolve(api, project)["id"] if project else None
+        query["collection_id"] = collections.resolve(api, collection)["id"] if collection else None
+        found = list(api.items(DOCUMENTS, **query))
+        show_table(found, as_json, _COLUMNS, "There are no such documents.")
+
+
+@app.command("show")
+def show_document(document: Id, as_json: AsJson = False) -> None:
+    """Show a document: its state, how far its job is, its cause when it failed."""
+    with connected(as_json) as api:
+        found = api.get(_path(document))
+        show(found, as_json, *describe(found))
+
+
+@app.command()
+def text(
+    document: Id,
+    version: Version = None,
+    first: Annotated[int | None, typer.Option(help="From this page on.", min=1)] = None,
+    last: Annotated[int | None, typer.Option(help="Up to this page.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what was read from a document, page by page, without the secrets in it."""
+    with connected(as_json) as api:
+        pages = list(api.items(f"{_path(document)}/text", version=version, first=first, last=last))
+        lines = (line for page in pages for line in (f"[dim]--- {escape(page['label'])}[/dim]", escape(page["text"])))
+        show({"items": pages}, as_json, *lines)
+
+
+@app.command()
+def download(
+    document: Id,
+    to: Annotated[Path | None, typer.Option("--output", help="The file to write; it must not exist.")] = None,
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a document's file as it was uploaded."""
+    with connected(as_json) as api:
+        found = api.get(f"{_path(document)}/download", version=version)
+        # The name is what somebody called a file: it must not lead out of this directory.
+        target = to or Path(Path(found["filename"].replace("\\", "/")).name or document)
+        if target.exists():
+            raise CliError(f"{target} exists.", "Name another file with --output.", Exit.USAGE)
+        with bars(as_json) as new_bar:
+            bar = new_bar(target.name)
+            size = transfers.fetch(found["url"], target, lambda done: bar.moved("receiving", done, 0))
+            bar.end("done")
+        written = {"id": document, "file": str(target), "bytes": size}
+        show(written, as_json, f"Wrote {escape(str(target))}: {size} bytes.")
+
+
+@app.command()
+def versions(document: Id, as_json: AsJson = False) -> None:
+    """List a document's versions."""
+    with connected(as_json) as api:
+        found = list(api.items(f"{_path(document)}/versions"))
+        columns = ["version", "filename", "state", "pages", "size", "uploaded_by", "written_at"]
+        show_table(found, as_json, columns, "No file has arrived yet.")
+
+
+@app.command()
+def diff(
+    document: Id,
+    first: Annotated[int, typer.Option("--from", help="The earlier version.", min=1)],
+    to: Annotated[int, typer.Option("--to", help="The later version.", min=1)],
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two versions, in words and in passages."""
+    with connected(as_json) as api:
+        query = {"from": first, "to": to}
+        found = api.get(f"{_path(document)}/diff", **query)
+        cursor = found.get("next_cursor")
+        while cursor:
+            page = api.get(f"{_path(document)}/diff", **query, cursor=cursor)
+            found["items"] += page["items"]
+            cursor = page.get("next_cursor")
+        found["next_cursor"] = None
+        show(found, as_json, *_changes(found))
+
+
+@app.command()
+def analysis(document: Id, version: Version = None, as_json: AsJson = False) -> None:
+    """Show a document's summary, actions, decisions, risks, dates and open questions, with where they stand."""
+    with connected(as_json) as api:
+        found = api.get(f"{_path(document)}/analysis", version=version)
+        show(found, as_json, *_analysed(found))
+
+
+@app.command()
+def reprocess(
+    document: Id,
+    password_prompt: Annotated[
+        bool, typer.Option("--password-prompt", help="Ask for the file's password; it is not kept.")
+    ] = False,
+    ocr: Annotated[bool, typer.Option("--ocr", help="Read scanned pages by OCR, where the stack has one.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when the job has ended.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 3600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Read a document's newest file again."""
+    with connected(as_json) as api:
+        body: Document = {"password": ask("Password", hidden=True)} if password_prompt else {}
+        body |= {"ocr": True} if ocr else {}
+        asked = api.post(f"{_path(document)}/reprocess", body)
+        if not wait:
+            show(asked, as_json, f"{document} is read again; 'almanac documents show {document}' tells how far it is.")
+            return
+        with bars(as_json) as new_bar:
+            bar = new_bar(asked.get("title") or document)
+            found = followed(api, document, bar, time.monotonic() + timeout)
+            bar.end(found["state"])
+        show(found, as_json, *describe(found))
+        if found["state"] not in READY:
+            raise typer.Exit(Exit.API_ERROR)
+
+
+@app.command()
+def cancel(document: Id, as_json: AsJson = False) -> None:
+    """End a document's job; what an earlier version gave stays searchable."""
+    with connected(as_json) as api:
+        found = api.post(f"{_path(document)}/cancel")
+        show(found, as_json, f"{document} is {found['state']}.")
+
+
+@app.command()
+def move(
+    document: Id,
+    collection: Annotated[str | None, typer.Option(help="Into this collection: its id or name.")] = None,
+    project: Annotated[str | None, typer.Option(help="Into this project: its id or name.")] = None,
+    out: Annotated[bool, typer.Option("--out", help="Out of its collection and project.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move a document; who does not see the new place does not find it any more, at once."""
+    with connected(as_json) as api:
+        if sum(map(bool, (collection, project, out))) != 1:
+            raise CliError("Where to?", "Give one of --collection, --project and --out.", Exit.USAGE)
+        place: Document = {"collection_id": collections.resolve(api, collection)["id"]} if collection else {}
+        place |= {"collection_id": "", "project_id": projects.resolve(api, project)["id"]} if project else {}
+        place |= {"collection_id": "", "project_id": ""} if out else {}
+        edits = api.get(_path(document))["edits"]
+        show(api.patch(_path(document), {"edits": edits, **place}), as_json, f"Moved {document}.")
+
+
+@app.command()
+def delete(document: Id, as_json: AsJson = False) -> None:
+    """Delete a document, whatever its state, also from search; the receipt tells what went."""
+    with connected(as_json) as api:
+        answer = api.request("DELETE", _path(document))
+        line = f"Deleted {document}; 'almanac documents receipt {document}' shows what went."
+        show(answer or {"id": document, "status": "deleted"}, as_json, line)
+
+
+@app.command()
+def receipt(document: Id, as_json: AsJson = False) -> None:
+    """Show the receipt of a deletion: what went, and when the last backup copy expires."""
+    with connected(as_json) as api:
+        found = api.get(f"{_path(document)}/receipt")
+        show(found, as_json, *(f"{escape(name)}: {escape(str(value))}" for name, value in found.items()))
+
+
+def describe(document: Document) -> list[str]:
+    """Return what a person wants to know of a document, in lines of markup."""
+    lines = [f"[bold]{escape(document['title'])}[/bold] ({document['id']}): {document['state']}"]
+    lines.append(f"  {escape(document['filename'])}, version {document['version']}, {document['size']} bytes")
+    if job := document.get("job"):
+        counts = job["counts"]
+        lines.append(f"  {job['step']} {job['percent']}%: {counts['read']} of {counts['pages']} pages read")
+    if cause := document.get("cause"):
+        lines.append(f"  [red]{escape(cause['message'])}[/red]")
+        lines += [f"  {escape(cause['way_out'])}"] if cause.get("way_out") else []
+    for page in document.get("bad_pages") or []:
+        lines.append(f"  [red]{escape(page['label'])}: {escape(page['message'])}[/red]")
+    return lines
+
+
+def _path(document: str) -> str:
+    return f"{DOCUMENTS}/{quote(document, safe='')}"
+
+
+def _changes(found: Document) -> list[str]:
+    lines = [escape(sentence) for sentence in found.get("summary") or []]
+    for change in found["items"]:
+        before, after = change.get("before") or {}, change.get("after") or {}
+        place = (after or before).get("label") or ""
+        lines += ["", f"[dim]{escape(change['kind'])} {escape(place)}[/dim]"]
+        lines += [f"[red]- {escape(before['text'])}[/red]"] if before.get("text") else []
+        lines += [f"[green]+ {escape(after['text'])}[/green]"] if after.get("text") else []
+    return lines or ["Nothing changed."]
+
+
+def _analysed(found: Document) -> list[str]:
+    lines = [f"[dim]by {escape(str(found['method']))}[/dim]"]
+    for name, entries in found.items():
+        if isinstance(entries, list) and entries:
+            lines += ["", f"[bold]{escape(name.replace('_', ' ').capitalize())}[/bold]"]
+            lines += [f"  {escape(_entry(entry))}" for entry in entries]
+    return lines
+
+
+def _entry(entry: object) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    spans = entry.get("spans") or []
+    where = f" ({spans[0]['label']})" if spans and spans[0].get("label") else ""
+    return " · ".join(str(value) for name, value in entry.items() if value and name not in {"spans", "id"}) + where

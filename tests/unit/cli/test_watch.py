@@ -1,0 +1,108 @@
+"""`almanac watch`: every event once and in order, over a socket that breaks or by asking again."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from almanac_cli import feed
+from tests.unit.cli.conftest import Cli, FakeApi
+
+TOPIC = "document:doc_1"
+Talk = Callable[[ServerConnection, dict[str, Any]], None]
+
+
+def event(sequence: int, **data: Any) -> dict[str, Any]:
+    stamped = {"at": "2026-01-31T12:00:00.000Z", "resource_id": "doc_1"}
+    return {"sequence": sequence, "type": "document.changed", **stamped, "data": data}
+
+
+@contextmanager
+def sockets(api: FakeApi, *talks: Talk) -> Iterator[None]:
+    """Serve the sockets that the API's tickets lead to: each talk is one connection, given its first frame."""
+    left = list(talks)
+
+    def converse(socket: ServerConnection) -> None:
+        left.pop(0)(socket, json.loads(socket.recv()))
+
+    with serve(converse, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/live?ticket=rtt_1"
+        api.answer("POST", feed.TICKETS, {"ticket": "rtt_1", "url": url}, status=201)
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def telling(*events: dict[str, Any], asked: dict[str, Any], begins: int) -> Talk:
+    """Return a talk that expects a request and tells events."""
+
+    def talk(socket: ServerConnection, first: dict[str, Any]) -> None:
+        assert first == {"action": "subscribe", "topic": TOPIC, **asked}
+        socket.send(json.dumps({"type": "subscribed", "topic": TOPIC, "sequence": begins}))
+        socket.send(json.dumps({"type": "events", "topic": TOPIC, "events": events}))
+
+    return talk
+
+
+def watched(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
+    result = cli.run("watch", TOPIC, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(feed, "POLL_SECONDS", 0.01)
+
+
+def test_a_broken_connection_goes_on_after_the_last_event_and_repeats_none(api: FakeApi, cli: Cli) -> None:
+    first = telling(event(5), event(6), asked={}, begins=4)
+    second = telling(event(6), event(7), asked={"resume_from": 6}, begins=6)
+    with sockets(api, first, second):
+        assert [one["sequence"] for one in watched(cli, "--count", "3")] == [5, 6, 7]
+
+
+def test_it_begins_after_the_event_that_is_named(api: FakeApi, cli: Cli) -> None:
+    with sockets(api, telling(event(3, title="Plan", state="ready"), asked={"resume_from": 2}, begins=2)):
+        shown = cli.run("watch", TOPIC, "--after", "2", "--count", "1").stdout
+    assert "document.changed doc_1 Plan · ready" in shown
+
+
+def test_without_sockets_the_same_events_are_polled_from_the_newest_on(api: FakeApi, cli: Cli) -> None:
+    api.answer("POST", feed.TICKETS, {"detail": "No sockets."}, status=503)
+    pages = ([event(1)], 1), ([], 1), ([event(2)], 2), ([], 3), ([event(4)], 4)
+    api.answer("GET", feed.EVENTS, *({"items": items, "after": after} for items, after in pages))
+    assert [one["sequence"] for one in watched(cli, "--count", "2")] == [2, 4]
+    asked = [request.query.get("after") for request in api.sent("GET", feed.EVENTS)]
+    assert asked == [None, ["1"], ["1"], ["2"], ["3"]]
+
+
+def test_what_cannot_be_followed_is_an_error_with_its_cause(api: FakeApi, cli: Cli) -> None:
+    def refuse(socket: ServerConnection, _first: dict[str, Any]) -> None:
+        socket.send(
+            json.dumps({"type": "error", "topic": TOPIC, "code": "topic_not_found", "detail": "No such topic."})
+        )
+
+    with sockets(api, refuse):
+        result = cli.run("watch", TOPIC)
+    assert (result.exit_code, "No such topic." in result.stderr) == (4, True)
+
+
+def test_a_busy_topic_is_asked_for_again(api: FakeApi, cli: Cli) -> None:
+    def busy(socket: ServerConnection, _first: dict[str, Any]) -> None:
+        socket.send(json.dumps({"type": "error", "topic": TOPIC, "code": "busy", "detail": "Later."}))
+
+    with sockets(api, busy, telling(event(1), asked={}, begins=0)):
+        assert [one["sequence"] for one in watched(cli, "--count", "1")] == [1]
+
+
+def test_who_is_not_logged_in_is_told_so_at_once(api: FakeApi, cli: Cli) -> None:
+    api.answer("POST", feed.TICKETS, {"detail": "Who are you?"}, status=401)
+    assert cli.run("watch", TOPIC).exit_code == 5
