@@ -77,7 +77,8 @@ def test_it_begins_after_the_event_that_is_named(api: FakeApi, cli: Cli) -> None
 
 def test_without_sockets_the_same_events_are_polled_from_the_newest_on(api: FakeApi, cli: Cli) -> None:
     api.answer("POST", feed.TICKETS, {"detail": "No sockets."}, status=503)
-    pages = ([event(1)], 1), ([], 1), ([event(2)], 2), ([], 3), ([event(4)], 4)
+    first: list[tuple[list[dict[str, Any]], int]] = [([event(1)], 1), ([], 1)]
+    pages = [*first, ([event(2)], 2), ([], 3), ([event(4)], 4)]
     api.answer("GET", feed.EVENTS, *({"items": items, "after": after} for items, after in pages))
     assert [one["sequence"] for one in watched(cli, "--count", "2")] == [2, 4]
     asked = [request.query.get("after") for request in api.sent("GET", feed.EVENTS)]
