@@ -54,10 +54,11 @@ def resources(template: Template, kind: str) -> dict[str, Any]:
 
 
 def routes(template: Template) -> dict[str, bool]:
-    """Return every route key (`GET /api/v1/projects`) and whether it asks the authorizer."""
+    """Return every route key of the HTTP API (`GET /api/v1/projects`) and whether it asks the authorizer."""
     return {
         route["RouteKey"]: route.get("AuthorizationType", "NONE") != "NONE"
         for route in resources(template, "AWS::ApiGatewayV2::Route").values()
+        if route["ApiId"] == {"Ref": "Api"}
     }
 
 

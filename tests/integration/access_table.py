@@ -90,6 +90,8 @@ ENTRIES: dict[str, tuple[str, int]] = {
     "GET /api/v1/checkpoints/{checkpoint_id}": ("content:read", 404),
     "GET /api/v1/messages": ("content:read", 404),
     "GET /api/v1/messages/{message_id}": ("content:read", 404),
+    "GET /api/v1/events": ("content:read", 404),
+    "POST /api/v1/realtime/tickets": ("content:read", 201),
     "GET /api/v1/projects": ("content:read", 200),
     "GET /api/v1/projects/{project_id}": ("content:read", 404),
     "GET /api/v1/projects/{project_id}/members": ("content:read", 404),

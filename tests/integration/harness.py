@@ -33,6 +33,7 @@ _CONSUMERS = {
     "Identity": "identity.worker",
     "Index": "search.compactor",
     "Projects": "projects.worker",
+    "Realtime": "realtime.worker",
     "Sync": "projects.sync_worker",
 }
 

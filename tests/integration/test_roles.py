@@ -19,6 +19,7 @@ OWN_PARTITIONS = {
     "PERSON#*",
     "INVITED#*",
     "ADDRESS#*",
+    "CONNECTION#*",
     "ERASURE#*",
     "DUE#*",
     "DUE#ERASURE",

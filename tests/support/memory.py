@@ -79,7 +79,7 @@ class MemoryStore(Clients):
         else:
             self.versions[key] = [each for each in self.versions.get(key, []) if each.id != version_id]
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         if self.pauses is not None:
             for _ in range(self.pauses()):
                 await asyncio.sleep(0)

@@ -114,7 +114,7 @@ def requests(service: str, operation: str, parameters: Mapping[str, Any]) -> lis
             return list(_bucket(operation, parameters))
         case "sqs":
             action = operation.removesuffix("Batch")
-            return [Request(f"sqs:{action}", parameters["QueueUrl"].rsplit("/", 1)[-1])]
+            return [Request(f"sqs:{action}", parameters["QueueUrl"].rsplit("/", 1)[-1].removesuffix(".fifo"))]
         case "kms":
             context = parameters.get("EncryptionContext", {})
             bound = {f"kms:EncryptionContext:{name}": (value,) for name, value in context.items()}
@@ -123,6 +123,10 @@ def requests(service: str, operation: str, parameters: Mapping[str, Any]) -> lis
             # The stack's one sender is a parameter: whatever address a test sends from stands for it.
             identity = "arn:AWS::Partition:ses:AWS::Region:AWS::AccountId:identity/sender"
             return [Request(f"ses:{operation}", identity, {"ses:FromAddress": (str({"Ref": "MailFrom"}),)})]
+        case "apigatewaymanagementapi":
+            method = {"PostToConnection": "POST", "DeleteConnection": "DELETE"}[operation]
+            api = "arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:RealtimeApi"
+            return [Request("execute-api:ManageConnections", f"{api}/live/{method}/@connections/1")]
         case "cognito-idp":
             # What an app client does takes no role; it is the calls that name the pool which are signed.
             return [Request(f"cognito-idp:{operation}", "UserPool")] if "UserPoolId" in parameters else []

@@ -232,6 +232,13 @@ class RealtimeQueueSettings(Settings):
     realtime_dead_letter_queue_url: str
 
 
+class RealtimeSettings(Settings):
+    """`realtime_url` is where callers connect to, `realtime_endpoint` where texts for open connections are posted."""
+
+    realtime_url: str = ""
+    realtime_endpoint: str = ""
+
+
 class RelaySettings(Settings):
     """The relay sends to every queue."""
 

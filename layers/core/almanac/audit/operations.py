@@ -63,6 +63,8 @@ OPERATIONS: dict[str, Kind] = {
     # secrets in content, keys of providers
     "list_secret_findings": S, "get_secret_finding": S, "update_secret_finding": C, "purge_secret": C,
     "get_secret_purge": S, "list_provider_keys": S, "set_provider_key": C, "delete_provider_key": C,
+    # news: a ticket opens a connection on which what one may read is told
+    "create_realtime_ticket": R, "list_events": R,
     # the index
     "get_search_index": R, "get_search_quality": R, "verify_search_index": R, "compact_search_index": C,
     "list_indexes": R, "get_index": R, "create_index": C, "delete_index": C, "activate_index": C,

@@ -28,23 +28,26 @@ class Clients:
         self._loader: Any = None
         self._preparing = threading.Lock()
 
-    async def get(self, service: str) -> Any:
-        """Return the client of `service` ("dynamodb", "s3", "sqs", "kms", "sts", "bedrock-runtime")."""
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
+        """Return the client of `service` ("dynamodb", "s3", "sqs", "kms", "sts", "bedrock-runtime").
+
+        `endpoint` is where it is called, for a service that has no address of its own; always the same for one service.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._opening, self._loop = {}, loop
             self._data, self._sessions = None, wall.Sessions(self._assume)
         if service not in self._opening:
-            self._opening[service] = loop.create_task(self._open(service))
+            self._opening[service] = loop.create_task(self._open(service, endpoint))
         try:
             return await asyncio.shield(self._opening[service])
         except Exception:
             self._opening.pop(service, None)
             raise
 
-    async def _open(self, service: str) -> Any:
+    async def _open(self, service: str, endpoint: str | None) -> Any:
         session, config = await asyncio.to_thread(self._prepare, service)
-        return await session.client(service, config=config).__aenter__()
+        return await session.client(service, config=config, endpoint_url=endpoint).__aenter__()
 
     def _prepare(self, service: str) -> tuple[Any, Any]:
         """Import the library and parse the service's model: a tenth of a second that must not hold the loop."""

@@ -44,7 +44,9 @@ class Worker(Generic[Message]):
     """How one queue is worked off.
 
     `handle` is idempotent. `give_up` leaves a cause where the user can see it; it runs before the message goes to the
-    dead-letter queue. `concurrency` messages of a batch are in hand at once.
+    dead-letter queue. `concurrency` messages of a batch are in hand at once. With `ordered`, for first-in-first-out
+    queues, that many groups: the messages of a group come one after another, and after one that failed the rest comes
+    again behind it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Worker(Generic[Message]):
     handle: Callable[[Message, Deadline], Awaitable[None]]
     give_up: Callable[[Message, str, str], Awaitable[None]] | None = None
     concurrency: int = 1
+    ordered: bool = False
 
     def handler(self, event: dict[str, Any], context: Any) -> Response:
         """The Lambda entry point."""
@@ -65,17 +68,32 @@ class Worker(Generic[Message]):
         slots = asyncio.Semaphore(self.concurrency)
 
         async def one(record: dict[str, Any]) -> bool:
-            async with slots:
-                try:
-                    return await self._one(record, deadline, clients)
-                except Exception as error:  # noqa: BLE001 - whatever befell this message is none of its neighbours'
-                    log_failure("message could not be settled", error, worker=self.name)
-                    return False
+            try:
+                return await self._one(record, deadline, clients)
+            except Exception as error:  # noqa: BLE001 - whatever befell this message is none of its neighbours'
+                log_failure("message could not be settled", error, worker=self.name)
+                return False
 
-        records = event["Records"]
-        done = await asyncio.gather(*(one(record) for record in records))
-        failed = [record["messageId"] for record, ok in zip(records, done, strict=True) if not ok]
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+        async def in_turn(group: list[dict[str, Any]]) -> list[str]:
+            async with slots:
+                for place, record in enumerate(group):
+                    if not await one(record):
+                        for later in group[place + 1 :]:
+                            await self._postpone(later, clients)
+                        return [each["messageId"] for each in group[place:]]
+            return []
+
+        failed = await asyncio.gather(*(in_turn(group) for group in self._groups(event["Records"])))
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for group in failed for message_id in group]}
+
+    def _groups(self, records: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """Return what must come one after another, together."""
+        if not self.ordered:
+            return [[record] for record in records]
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for record in records:
+            groups.setdefault(record["attributes"]["MessageGroupId"], []).append(record)
+        return list(groups.values())
 
     async def _one(self, record: dict[str, Any], deadline: Deadline, clients: Clients) -> bool:
         try:

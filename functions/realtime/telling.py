@@ -1,0 +1,82 @@
+"""Telling what happened: each event gets its number in each of its topics, and goes to who follows them.
+
+A caller who cannot be reached in time is cut off, and comes again for what it missed: whatever a connection receives of
+a topic is without a gap, and one that is slow or dead holds nobody up for longer than that time.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from almanac.aws import keys
+from almanac.aws.table import Table
+from almanac.events import Happened
+from realtime import frames, topics
+from realtime.connections import ConnectionStore
+from realtime.gateway import Gateway, Posted
+from realtime.log import TopicLog
+from realtime.model import Follower, Told
+from realtime.standing import Standings
+
+AT_ONCE = 64
+"""Posts on their way at the same time."""
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells the followers of topics."""
+
+    table: Table
+    gateway: Gateway
+    standings: Standings
+
+    async def tell(self, event: Happened) -> None:
+        """Number an event in its topics, then send it; the same event again keeps its numbers and is sent again."""
+        log = TopicLog(self.table, event.tenant_id)
+        private = await self._private(event)
+        told = [await log.append(event, topic) for topic in event.topics if topics.tells(topic, event.owners, private)]
+        slots = asyncio.Semaphore(AT_ONCE)
+        sendings = (self._send(event.tenant_id, each, slots) for each in told if each is not None)
+        await asyncio.gather(*sendings)
+
+    async def _private(self, event: Happened) -> frozenset[str]:
+        """Return which of an event's owners are private now."""
+        if not event.owners:
+            return frozenset()
+        rows = [keys.private_project(event.tenant_id, owner) for owner in event.owners]
+        found = await asyncio.gather(*(self.table.get(row) for row in rows))
+        return frozenset(owner for owner, row in zip(event.owners, found, strict=True) if row is not None)
+
+    async def _send(self, tenant_id: str, told: Told, slots: asyncio.Semaphore) -> None:
+        store = ConnectionStore(self.table, tenant_id)
+        followers = [each for each in await store.followers(told.topic) if each.after < told.sequence]
+        if not followers:
+            return
+        # One look for all connections of a caller.
+        actors = {(each.actor_id, each.key_id): each for each in followers}
+        await asyncio.gather(*(self.standings.lately(tenant_id, each) for each in actors.values()))
+        (text,) = frames.events(told.topic, [told])
+
+        async def one(follower: Follower) -> None:
+            async with slots:
+                await self._reach(store, follower, told, text)
+
+        await asyncio.gather(*(one(each) for each in followers))
+
+    async def _reach(self, store: ConnectionStore, follower: Follower, told: Told, text: str) -> None:
+        view = await self.standings.lately(store.tenant_id, follower)
+        if view is not None and not view.sees(told.owners):
+            return
+        posted = await self.gateway.post(follower.connection_id, text) if view is not None else Posted.FAILED
+        if posted is Posted.DELIVERED:
+            return
+        if posted is Posted.FAILED:
+            await self.gateway.close(follower.connection_id)
+        # A row of a connection that is not known any more, too.
+        await store.unfollow(follower.connection_id, told.topic)
+        await store.remove(follower.connection_id)
+
+
+def seen(told: Iterable[Told], hidden: frozenset[str]) -> list[Told]:
+    """Return what a caller may be told from whom these are hidden."""
+    return [each for each in told if hidden.isdisjoint(each.owners)]
