@@ -115,6 +115,8 @@ def _run_change_set(
         "PublicUrl": public_url,
         # The pool's tokens name an issuer at AWS; its keys are here.
         "CognitoEndpoint": ministack.endpoint(port),
+        "RealtimeUrl": _sockets(build, ministack.endpoint(port)).replace("http:", "ws:", 1),
+        "RealtimeEndpoint": _sockets(build, ministack.endpoint(port)),
         # MiniStack unpacks layers where it likes and not under /opt.
         "ModelDirectory": str(model_cache()),
         "LogRetentionDays": "7",
@@ -155,6 +157,13 @@ def _run_change_set(
                 f"the deployment is not done after {PATIENCE_SECONDS:.0f} s", "Look at 'almanac logs ministack'."
             )
         time.sleep(0.1)
+
+
+def _sockets(build: Build, endpoint: str) -> str:
+    """Return where the WebSocket API is: sockets and what is posted to them take the same path."""
+    resources = build.document["Resources"]
+    api_id = resources["RealtimeApi"]["Properties"]["Tags"]["ms-custom-id"]
+    return f"{endpoint}/_aws/execute-api/{api_id}/{resources['RealtimeStage']['Properties']['StageName']}"
 
 
 def _describe(cloudformation: "CloudFormationClient") -> Any:
