@@ -107,8 +107,8 @@ class Job(BaseModel):
     """The reading of one version as one revision. `deadline_at` and `heartbeat_at` are ISO times.
 
     `percent` never goes back. `whole`: nothing is sent to the index before all was read, since an earlier version
-    answers until then. `planned`: all parts exist. `ocr`: pages without text are to be looked at as images. `told_at`
-    is when those who follow it heard of it last.
+    answers until then. `planned`: all parts exist, of `unit`s. `ocr`: pages without text are to be
+    looked at as images. `told_at` is when those who follow it heard of it last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -124,6 +124,7 @@ class Job(BaseModel):
     started_at: str
     heartbeat_at: str
     deadline_at: str
+    unit: str = "page"
     ocr: bool = False
     told_at: str = ""
 
@@ -273,7 +274,8 @@ class PartState(StrEnum):
 class Part(BaseModel):
     """A group of pages of one revision. Pages `first` to `last` are of the file; they give sources from `offset` + 1.
 
-    `last` is 0 for "to the end". The text is the object `keys.document_text`.
+    The text is the object `keys.document_text`: a source for each of its `pages`, without text for one that could not
+    be read. A part whose `first` is 0 is the last of a revision: sources that only hide what an earlier one gave.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -287,10 +289,11 @@ class Part(BaseModel):
     chunks: int = 0
     characters: int = 0
     bad_pages: list[BadPage] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
     def to_item(self, tenant_id: str, document_id: str, revision: int) -> Item:
         key = keys.document_part(tenant_id, document_id, revision, self.part)
-        return {**key.as_dict(), "entity": "document_part", **self.model_dump()}
+        return {**key.as_dict(), "entity": "document_part", "revision": revision, **self.model_dump()}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
