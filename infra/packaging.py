@@ -15,6 +15,7 @@ from pathlib import Path
 # botocore carries a model for each of AWS's services; these are the ones that functions call.
 AWS_SERVICES = frozenset(
     {
+        "apigatewaymanagementapi",
         "bedrock-runtime",
         "cognito-idp",
         "dynamodb",

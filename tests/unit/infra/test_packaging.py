@@ -74,7 +74,7 @@ def test_a_requirement_that_nothing_pins_is_an_error() -> None:
 
 
 def test_the_model_of_every_service_that_functions_call_is_kept() -> None:
-    called = re.compile(r"(?:[cC]lients(?:\(\))?|self)\.get\(\"([a-z0-9-]+)\"\)")
+    called = re.compile(r"(?:(?:[cC]lients(?:\(\))?|self)\.get\(|^SERVICE = )\"([a-z0-9-]+)\"", re.MULTILINE)
     source = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers" / "core").rglob("*.py")]
     services = {name for path in source for name in called.findall(path.read_text())}
-    assert {"cognito-idp", "dynamodb", "s3"} <= services <= packaging.AWS_SERVICES
+    assert {"apigatewaymanagementapi", "cognito-idp", "dynamodb", "s3"} <= services <= packaging.AWS_SERVICES
