@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from almanac.errors import Unprocessable
+from almanac.errors import Conflict, NotFound, Unprocessable
 
 if TYPE_CHECKING:
     from almanac.index.query_errors import QuerySyntaxError
@@ -26,3 +26,34 @@ class InvalidPeriod(Unprocessable):
     """`since` is not before `until`."""
 
     code = "invalid_period"
+
+
+class InvalidVersion(Unprocessable):
+    """`version` is of one document, and is itself a state of the past."""
+
+    code = "invalid_version"
+
+    def __init__(self, *, field: str) -> None:
+        super().__init__("`version` needs exactly one `document`, and no `as_of` beside it.", field=field)
+
+
+class DocumentVersionNotFound(NotFound):
+    """The document does not exist, or the caller does not see it, or it has no such version."""
+
+    code = "document_version_not_found"
+
+    def __init__(self, *, field: str) -> None:
+        super().__init__("There is no document with this id and version.", field=field)
+
+
+class DocumentVersionNotSearchable(Conflict):
+    """The version was not read, or not yet."""
+
+    code = "document_version_not_searchable"
+
+    def __init__(self, state: str, *, field: str) -> None:
+        super().__init__(
+            f"This version is `{state}`: only one that is `ready` or `partial` can be asked. Leave `version` out to "
+            "ask what search answers from now.",
+            field=field,
+        )

@@ -14,6 +14,8 @@ def filters_of(request: SearchRequest, in_query: Filters, now: datetime, place: 
     """Return what must hold; `place` is where the request's fields are, for errors."""
     asked = Filters(
         projects=frozenset(request.project),
+        containers=frozenset(request.collection),
+        groups=frozenset(request.document),
         kinds=frozenset(request.kind),
         languages=frozenset(language_name(language) for language in request.language),
         paths=(request.path,) if request.path else (),

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from almanac.events import BatchOrigin, MessageOrigin
+from almanac.events import BatchOrigin, DocumentOrigin, MessageOrigin
 from almanac.index.manifest import Awaited, Head
 from almanac.index.retrieval import Hit, Query
-from almanac.index.sources import Kind
+from almanac.index.sources import Kind, SourceInfo
+from almanac.text.cells import cells
 from search import schemas
 from search.service import Page, commit_to_cite
 
@@ -44,9 +45,13 @@ def _pending(awaiting: Sequence[Awaited]) -> schemas.Pending:
     """Count what is awaited, which comes newest first."""
     messages = [entry.origin.message_id for entry in awaiting if isinstance(entry.origin, MessageOrigin)]
     batches = Counter(entry.origin.repository_id for entry in awaiting if isinstance(entry.origin, BatchOrigin))
+    parts = (entry.origin for entry in awaiting if isinstance(entry.origin, DocumentOrigin))
+    documents = list(dict.fromkeys(origin.document_id for origin in parts))
     return schemas.Pending(
         messages=len(messages),
         message_ids=messages[:_MOST_IDS],
+        documents=len(documents),
+        document_ids=documents[:_MOST_IDS],
         batches=dict(sorted(batches.items())),
         since=min((datetime.fromisoformat(entry.since) for entry in awaiting if entry.since), default=None),
     )
@@ -89,6 +94,8 @@ def _citation(hit: Hit, head: Head | None) -> schemas.Citation:
     info, cited = hit.info, hit.info.citation
     repository_id = cited.repository_id or info.container_id
     branches = list(cited.branches)
+    if info.kind is Kind.DOCUMENT:
+        return document_citation(info, hit.start_line, hit.end_line)
     if info.kind is Kind.MESSAGE:
         checkpoint_id = cited.checkpoint_id or info.container_id
         return schemas.MessageCitation(checkpoint_id=checkpoint_id, message_id=cited.message_id)
@@ -108,4 +115,20 @@ def _citation(hit: Hit, head: Head | None) -> schemas.Citation:
         branches=branches,
         start_line=hit.start_line,
         end_line=hit.end_line,
+    )
+
+
+def document_citation(info: SourceInfo, start_line: int, end_line: int) -> schemas.DocumentCitation:
+    """Cite lines of a page's text: the page, and of a sheet the cells."""
+    cited, place = info.citation, info.citation.place
+    shown = cells(place, start_line, end_line) if place else None
+    return schemas.DocumentCitation(
+        document_id=cited.document_id or info.group_id or "",
+        version=cited.document_version,
+        title=info.title,
+        filename=info.path,
+        unit=place.unit if place else None,
+        number=place.number if place else None,
+        label=(f"{place.label}, {shown}" if shown else place.label) if place else None,
+        cells=shown,
     )

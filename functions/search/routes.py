@@ -14,7 +14,13 @@ from almanac.web.auth import Reader
 from almanac.web.pagination import InvalidCursor
 from almanac.web.problems import problem_responses
 from search import wiring
-from search.errors import InvalidPeriod, InvalidQuery
+from search.errors import (
+    DocumentVersionNotFound,
+    DocumentVersionNotSearchable,
+    InvalidPeriod,
+    InvalidQuery,
+    InvalidVersion,
+)
 from search.schemas import SearchRequest, SearchResults
 
 if TYPE_CHECKING:
@@ -30,6 +36,9 @@ _ERRORS = problem_responses(
     InvalidPeriod,
     CommitNotIndexed,
     AmbiguousCommit,
+    InvalidVersion,
+    DocumentVersionNotFound,
+    DocumentVersionNotSearchable,
     Unavailable,
 )
 
@@ -60,8 +69,8 @@ async def _search(principal: Principal, request: SearchRequest, place: str) -> S
     now = datetime.fromtimestamp(position["now"], UTC) if position else datetime.now(UTC).replace(microsecond=0)
     after = service.position_from_json(position) if position else None
     wanted, hints = _read(request, now, place)
-    if request.as_of:
-        wanted = replace(wanted, past=await _past(principal, request.as_of, now, place))
+    past = await _past(principal, request, now, place)
+    wanted = replace(wanted, past=past) if past else wanted
     page = await searcher.search(principal.tenant_id, wiring.sight(principal).hidden, wanted, request.limit, after)
     if after is None and page.found.views:
         await wiring.recall().sampled(principal.tenant_id, page.found.index.id, page.hits, page.exhaustively)
@@ -83,12 +92,7 @@ def _read(request: SearchRequest, now: datetime, place: str) -> "tuple[service.A
     return service.Asked(query.text, query.phrases, query.without, filters, request.explain), query.hints
 
 
-async def _past(principal: Principal, as_of: str, now: datetime, place: str) -> "Past":
+async def _past(principal: Principal, request: SearchRequest, now: datetime, place: str) -> "Past | None":
     from search import past
 
-    containers, hiding = wiring.reader().containers, wiring.sight(principal).hidden
-    try:
-        return await past.resolve(wiring.table(), containers, principal.tenant_id, hiding, as_of, now)
-    except (CommitNotIndexed, AmbiguousCommit) as error:
-        error.field = f"{place}.as_of"
-        raise
+    return await past.of_request(wiring.table(), wiring.reader().containers, principal, request, now, place)

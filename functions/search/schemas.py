@@ -11,6 +11,8 @@ from almanac.ids import id_pattern
 from almanac.index.sources import Kind
 
 COMMIT = re.compile(r"[0-9A-Fa-f]{7,40}")
+MOST_VERSIONS = 999_999
+"""A version is six digits of a key."""
 
 
 def _check_glob(glob: str) -> str:
@@ -33,6 +35,8 @@ def _check_as_of(text: str) -> str:
 
 
 ProjectId = Annotated[str, Field(pattern=id_pattern("prj"))]
+CollectionId = Annotated[str, Field(pattern=id_pattern("col"))]
+DocumentId = Annotated[str, Field(pattern=id_pattern("doc"))]
 Language = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Glob = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(_check_glob)
@@ -66,6 +70,25 @@ class SearchRequest(BaseModel):
         max_length=10,
         description="Only these kinds; may be repeated.",
         examples=[["code", "commit"]],
+    )
+    collection: list[CollectionId] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Only documents in these collections; may be repeated.",
+        examples=[["col_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
+    )
+    document: list[DocumentId] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Only these documents; may be repeated.",
+        examples=[["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
+    )
+    version: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_VERSIONS,
+        description="The one document that is named, as it was in this version; without it, in its newest.",
+        examples=[2],
     )
     path: Glob | None = Field(
         default=None,
@@ -144,7 +167,24 @@ class MessageCitation(BaseModel):
     message_id: str | None = Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])
 
 
-Citation = Annotated[CodeCitation | CommitCitation | MessageCitation, Field(discriminator="type")]
+class DocumentCitation(BaseModel):
+    """A page, slide, sheet or section of a document, in the version that answers."""
+
+    type: Literal["document"] = "document"
+    document_id: str = Field(examples=["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    version: int | None = Field(description="The version of the document, from 1.", examples=[2])
+    title: str = Field(examples=["Supply contract"])
+    filename: str | None = Field(examples=["contract-2026.pdf"])
+    unit: Literal["page", "slide", "sheet", "section", "attachment"] | None = Field(examples=["page"])
+    number: int | None = Field(description="Which page, slide, sheet or section, from 1.", examples=[12])
+    label: str | None = Field(
+        description="Where to look, as a reader of the file says it: `page 12`, `sheet Costs, B4:D9`.",
+        examples=["page 12"],
+    )
+    cells: str | None = Field(description="Of a sheet, the cells that it stands in.", examples=["B4:D9"])
+
+
+Citation = Annotated[CodeCitation | CommitCitation | MessageCitation | DocumentCitation, Field(discriminator="type")]
 
 
 class Scores(BaseModel):
@@ -178,7 +218,9 @@ class Hit(BaseModel):
         description="The same for the same source in every answer.", examples=["message:msg_01k9zq3v7m8x2c4b6n0d1f5g7h"]
     )
     kind: Kind
-    project_id: str = Field(examples=["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"])
+    project_id: str = Field(
+        description="Empty for a document in no project.", examples=["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"]
+    )
     title: str = Field(examples=["src/http/parser.py"])
     context: str | None = Field(
         description="What encloses the chunk: headings, classes, functions.", examples=["Parser > parse_header"]
@@ -219,11 +261,15 @@ class IndexedRepository(BaseModel):
 
 
 class Pending(BaseModel):
-    """What is stored but not embedded yet. Messages among it are found by their words, files and commits not yet."""
+    """What is stored but not embedded yet. Messages among it are found by their words, all else is not found yet."""
 
     messages: int = Field(description="How many messages.", examples=[1])
     message_ids: list[str] = Field(
         description="The newest of them, at most 50.", examples=[["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"]]
+    )
+    documents: int = Field(description="How many documents have pages among it.", examples=[1])
+    document_ids: list[str] = Field(
+        description="The newest of them, at most 50.", examples=[["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"]]
     )
     batches: dict[str, int] = Field(
         description="How many batches of files and commits, by repository.",
@@ -235,7 +281,9 @@ class Pending(BaseModel):
 class ResolvedAsOf(BaseModel):
     """What `as_of` was understood as."""
 
-    moment: datetime = Field(description="Messages are shown as they were then.", examples=["2026-01-31T12:00:00Z"])
+    moment: datetime = Field(
+        description="Messages and documents are shown as they were then.", examples=["2026-01-31T12:00:00Z"]
+    )
     commits: dict[str, str] = Field(
         description="The commit that each repository is shown at; one that is missing had nothing indexed by then.",
         examples=[{"rep_01k9zq3v7m8x2c4b6n0d1f5g7h": "9fceb02d0ae598e95dc970b74767f19372d61af8"}],

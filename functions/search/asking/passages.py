@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from almanac.index.sources import Kind
+from almanac.index.sources import Kind, SourceInfo
 from almanac.text.tokenize import terms
 from search.asking.spans import Form, plain, spans
 
@@ -14,7 +14,10 @@ PassageKey = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Passage:
-    """One chunk that was found, with the version of its source. `shown` is the hit as search shows it."""
+    """One chunk that was found, with the version of its source. `shown` is the hit as search shows it.
+
+    `info` is what the index knows of the source, and `start_line` where in it the chunk begins.
+    """
 
     source_id: str
     version: int
@@ -25,6 +28,16 @@ class Passage:
     language: str | None
     text: str
     shown: Any = None
+    info: SourceInfo | None = None
+    start_line: int = 1
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """Who must be seen for the chunk to be: its project, and the collection of a document."""
+        if self.info is None:
+            return frozenset()
+        collection = self.info.container_id if self.kind is Kind.DOCUMENT else ""
+        return frozenset({self.info.project_id, collection}) - {""}
 
     @property
     def key(self) -> PassageKey:

@@ -5,7 +5,8 @@ from typing import Any
 from search.asking import repository, schemas
 from search.asking.passages import Passage, Quote
 from search.asking.service import Answer, Cited
-from search.schemas import Citation, CodeCitation
+from search.presenter import document_citation
+from search.schemas import Citation, CodeCitation, DocumentCitation
 
 KEPT = ("answer", "answered", "sentences", "citations", "how")
 
@@ -37,8 +38,8 @@ def kept(shown: schemas.Answer) -> dict[str, Any]:
 
 
 def quoted(made: Answer) -> set[str]:
-    """Return the projects that an answer quotes."""
-    return {cited.quote.passage.shown.project_id for cited in made.citations}
+    """Return the projects and collections that an answer quotes."""
+    return {owner for cited in made.citations for owner in cited.quote.passage.owners}
 
 
 def conversation(found: repository.Conversation) -> schemas.Conversation:
@@ -59,7 +60,7 @@ def _cited(cited: Cited) -> schemas.CitedQuote:
         source_id=quote.passage.source_id,
         kind=quote.passage.kind,
         title=quote.passage.title,
-        citation=_narrowed(quote.passage.shown.citation, quote),
+        citation=narrowed(quote),
         quote=quote.text,
         start=quote.start,
         end=quote.end,
@@ -77,16 +78,24 @@ def _suggestion(passage: Passage) -> schemas.Suggestion:
     )
 
 
-def _narrowed(citation: Citation, quote: Quote) -> Citation:
+def narrowed(quote: Quote) -> Citation:
     """Point at the lines of the quote rather than those of its whole chunk."""
-    if not isinstance(citation, CodeCitation):
-        return citation
-    first = citation.start_line + quote.passage.text.count("\n", 0, quote.start)
-    return citation.model_copy(update={"start_line": first, "end_line": first + quote.text.count("\n")})
+    citation: Citation = quote.passage.shown.citation
+    first = quote.passage.start_line + quote.passage.text.count("\n", 0, quote.start)
+    last = first + quote.text.count("\n")
+    if isinstance(citation, CodeCitation):
+        return citation.model_copy(update={"start_line": first, "end_line": last})
+    if isinstance(citation, DocumentCitation) and quote.passage.info is not None:
+        return document_citation(quote.passage.info, first, last)
+    return citation
 
 
 def _whole(citation: dict[str, Any]) -> dict[str, Any]:
     """Put back the fields of a citation that the table left out because they were None."""
-    absent = {"code": ("repository", "path", "commit"), "commit": ("repository", "sha", "author")}
+    absent = {
+        "code": ("repository", "path", "commit"),
+        "commit": ("repository", "sha", "author"),
+        "document": ("version", "filename", "unit", "number", "label", "cells"),
+    }
     names = absent.get(citation["type"], ("message_id",))
     return {**dict.fromkeys(names), **citation}

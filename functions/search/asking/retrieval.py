@@ -35,6 +35,8 @@ class IndexSources:
                 language=hit.info.language,
                 text=hit.text,
                 shown=shown,
+                info=hit.info,
+                start_line=hit.start_line,
             )
             for hit, shown in zip(page.hits, results.items, strict=True)
         )

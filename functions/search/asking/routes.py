@@ -30,7 +30,7 @@ from search.asking.schemas import (
     ConversationList,
     ConversationTurns,
 )
-from search.errors import InvalidPeriod
+from search.errors import DocumentVersionNotFound, DocumentVersionNotSearchable, InvalidPeriod, InvalidVersion
 
 if TYPE_CHECKING:
     from search.asking.retrieval import IndexSources
@@ -51,6 +51,9 @@ _FIELD = "body.conversation_id"
         InvalidPeriod,
         CommitNotIndexed,
         AmbiguousCommit,
+        InvalidVersion,
+        DocumentVersionNotFound,
+        DocumentVersionNotSearchable,
         Unavailable,
         ConversationBusy,
     ),
@@ -185,14 +188,8 @@ async def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> 
     now, hiding = datetime.now(UTC).replace(microsecond=0), wiring.sight(principal).hidden
     request = body.search(filters)
     asked = Asked("", filters=narrowing.filters_of(request, Filters(), now, "body"))
-    if request.as_of:
-        try:
-            containers, tenant_id = wiring.reader().containers, principal.tenant_id
-            then = await past.resolve(wiring.table(), containers, tenant_id, hiding, request.as_of, now)
-        except (CommitNotIndexed, AmbiguousCommit) as error:
-            error.field = "body.as_of"
-            raise
-        asked = replace(asked, past=then)
+    then = await past.of_request(wiring.table(), wiring.reader().containers, principal, request, now, "body")
+    asked = replace(asked, past=then) if then else asked
     return IndexSources(wiring.searcher(), principal.tenant_id, hiding, asked)
 
 

@@ -7,7 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from almanac.ids import id_pattern
 from almanac.index.sources import Kind
-from search.schemas import AsOf, Citation, Glob, IndexState, Language, Moment, ProjectId, SearchRequest
+from search.schemas import (
+    MOST_VERSIONS,
+    AsOf,
+    Citation,
+    CollectionId,
+    DocumentId,
+    Glob,
+    IndexState,
+    Language,
+    Moment,
+    ProjectId,
+    SearchRequest,
+)
 
 EXAMPLE_ID = "cnv_01k9zq3v7m8x2c4b6n0d1f5g7h"
 
@@ -29,6 +41,25 @@ class Narrowed(BaseModel):
     )
     kind: list[Kind] = Field(
         default_factory=list, max_length=10, description="Only these kinds.", examples=[["code", "commit"]]
+    )
+    collection: list[CollectionId] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Only documents in these collections.",
+        examples=[["col_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
+    )
+    document: list[DocumentId] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Only these documents.",
+        examples=[["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
+    )
+    version: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_VERSIONS,
+        description="The one document that is named, as it was in this version.",
+        examples=[2],
     )
     language: list[Language] = Field(
         default_factory=list, max_length=20, description="Only these languages.", examples=[["python"]]
@@ -90,7 +121,7 @@ class CitedQuote(BaseModel):
     source_id: str = Field(examples=["message:msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])
     kind: Kind
     title: str = Field(examples=["docs/sessions.md"])
-    citation: Citation = Field(description="Where it stands; for code, the lines of the quote.")
+    citation: Citation = Field(description="Where it stands; for code and sheets, the lines of the quote.")
     quote: str = Field(description="The source's own words.", examples=["Sessions are valid for twelve hours."])
     start: int = Field(description="Where the quote begins in its chunk, in code points.", examples=[118])
     end: int = Field(description="Where it ends in its chunk.", examples=[154])

@@ -103,7 +103,14 @@ def test_what_is_not_embedded_yet_is_hidden_and_not_counted(work: Workspace, ada
     assert excerpts(asked(ada)) == {SECRET}
     found = asked(bob)
     assert found["items"] == []
-    assert found["index"]["pending"] == {"messages": 0, "message_ids": [], "batches": {}, "since": None}
+    assert found["index"]["pending"] == {
+        "messages": 0,
+        "message_ids": [],
+        "documents": 0,
+        "document_ids": [],
+        "batches": {},
+        "since": None,
+    }
     assert found["index"]["chunks"] == 0
 
 

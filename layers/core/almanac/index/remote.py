@@ -44,7 +44,7 @@ from almanac.index.shards import Chunk, Counted, shard_of, text_of
 from almanac.index.visibility import AsOf, Facts, View
 from almanac.observability import correlation_id, log
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever messages or scores change: two releases must not answer one search together."""
 MAX_MESSAGE = 5_500_000
 """Below Lambda's limit of 6 MB for what is sent to a function and what it returns."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from almanac.aws.blobs import Blobs
+from almanac.events import DocumentOrigin
 from almanac.index.encoding import encode
 from almanac.index.manifest import Awaited, ManifestState
 from almanac.index.parts import Part, open_part, source_key
@@ -70,7 +71,8 @@ async def sources_of(blobs: Blobs, batch_key: str) -> list[Source]:
 
 def _is_gone(state: ManifestState, entry: Awaited) -> bool:
     erased = entry.source_id is not None and state.erased.get(entry.source_id, 0) >= entry.version
-    return erased or entry.container_id in state.drops
+    document = entry.origin.document_id if isinstance(entry.origin, DocumentOrigin) else None
+    return erased or not state.drops.isdisjoint({entry.container_id, document})
 
 
 def _is_held(parts: Sequence[Part], entry: Awaited) -> bool:

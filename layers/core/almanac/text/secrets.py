@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from almanac.index.sources import Source
+from almanac.index.sources import Citation, Source
 from almanac.text.secret_kinds import Detector, detectors
 
 MASK = "*"
@@ -81,13 +81,16 @@ def clean(text: str) -> str:
 
 
 def clean_source(source: Source) -> Masked:
-    """Return a source whose text and title show no secret; the very same one where there is none."""
+    """Return a source that shows no secret in its text, its title or where it stands in a document; the very same one
+    where there is none.
+    """
     findings = scan(source.text)
     secrets = found_in(source.text, findings)
-    title = _without(clean(source.title), [each.secret for each in secrets])
-    if not findings and title == source.title:
+    known = [each.secret for each in secrets]
+    title, citation = _without(clean(source.title), known), _cited(source.citation, known)
+    if not findings and title == source.title and citation is source.citation:
         return Masked(source, ())
-    changed = {"text": masked(source.text, findings), "title": title}
+    changed = {"text": masked(source.text, findings), "title": title, "citation": citation}
     return Masked(source.model_copy(update=changed), secrets)
 
 
@@ -103,6 +106,17 @@ def found_in(text: str, findings: Iterable[Finding]) -> list[Found]:
 def preview(text: str, characters: int) -> str:
     """Return the beginning of a text without its secrets, nor the beginning of one that is cut off there."""
     return clean(text)[:characters]
+
+
+def _cited(citation: Citation, secrets: Sequence[str]) -> Citation:
+    """Return where a source stands without secrets: a section of a document is named by its headings."""
+    place = citation.place
+    if place is None:
+        return citation
+    label, sheet = (_without(clean(text), secrets) for text in (place.label, place.sheet or ""))
+    if (label, sheet) == (place.label, place.sheet or ""):
+        return citation
+    return citation.model_copy(update={"place": place.model_copy(update={"label": label, "sheet": sheet or None})})
 
 
 def _without(title: str, secrets: Iterable[str]) -> str:
