@@ -10,12 +10,13 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from documents.reading.units import Bad, Found, Task, Trouble, Unit, Warned
+from documents.reading.units import Bad, Budget, Found, Task, Trouble, Unit, Warned
 
 _SPARE_SECONDS = 2
 
@@ -34,7 +35,7 @@ def _load() -> None:
     """Import what takes long, before the first request."""
     import pypdfium2.raw  # noqa: F401
 
-    from documents.reading import office, pdf, sections  # noqa: F401
+    from documents.reading import containers, office, parsing, pdf, pptx, xlsx  # noqa: F401
 
 
 def _serve(request: dict[str, Any]) -> None:
@@ -47,6 +48,9 @@ def _serve(request: dict[str, Any]) -> None:
         code = 0
     except MemoryError:
         _write({"trouble": {"code": "out_of_memory", "message": ""}})
+        code = 0
+    except Exception:  # noqa: BLE001 - a parser that stumbles must not leave by way of the parent's code
+        traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -77,7 +81,8 @@ def _answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         path=Path(request["path"]),
         name=request["name"],
         scratch=Path(request["scratch"]),
-        limits=request["limits"],
+        budget=Budget(request["limits"]),
+        kind=request["media_type"],
         password=request["password"],
         first=request["first"],
         last=request["last"],
@@ -87,7 +92,7 @@ def _answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             media_type, unit, pages = parsing.probe(task)
             yield {"probe": {"media_type": media_type, "unit": unit, "pages": pages}}
             return
-        for found in parsing.read(task, request["media_type"]):
+        for found in parsing.parse(task):
             yield _line(found)
     except Trouble as trouble:
         yield {"trouble": {"code": trouble.code, "message": trouble.message}}

@@ -2,9 +2,12 @@
 
 import ctypes
 import re
+from pathlib import Path
 
 import pypdfium2.raw as pdfium
 
+from documents.reading import ocr
+from documents.reading.ocr import Ocr
 from documents.reading.units import Bad, Task, Trouble, Unit, Units
 
 _TROUBLES = {
@@ -13,6 +16,8 @@ _TROUBLES = {
     pdfium.FPDF_ERR_SECURITY: "unsupported",
 }
 _CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_DOTS_PER_INCH = 200
+_MOST_PIXELS = 5000
 _SCANNED_AFTER = 100
 """So many pages without text at the start make a file a scanned one."""
 
@@ -44,6 +49,15 @@ class Pdf:
         finally:
             pdfium.FPDF_ClosePage(page)
 
+    def picture(self, number: int, path: Path) -> Path:
+        """Draw a page into a file, for text recognition."""
+        page = pdfium.FPDF_LoadPage(self._document, number - 1)
+        try:
+            _draw(page, path)
+        finally:
+            pdfium.FPDF_ClosePage(page)
+        return path
+
     def is_picture(self, number: int) -> bool:
         """Tell whether there is a picture on the page."""
         page = pdfium.FPDF_LoadPage(self._document, number - 1)
@@ -56,6 +70,24 @@ class Pdf:
             )
         finally:
             pdfium.FPDF_ClosePage(page)
+
+
+def _draw(page: pdfium.FPDF_PAGE, path: Path) -> None:
+    """Write a page as a grey picture (PGM)."""
+    width, height = (
+        max(1, min(_MOST_PIXELS, round(length * _DOTS_PER_INCH / 72)))
+        for length in (pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page))
+    )
+    bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_Gray, None, 0)
+    try:
+        pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
+        pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, 0)
+        stride = pdfium.FPDFBitmap_GetStride(bitmap)
+        pixels = ctypes.string_at(pdfium.FPDFBitmap_GetBuffer(bitmap), stride * height)
+    finally:
+        pdfium.FPDFBitmap_Destroy(bitmap)
+    rows = b"".join(pixels[row * stride : row * stride + width] for row in range(height))
+    path.write_bytes(b"P5 %d %d 255\n%s" % (width, height, rows))
 
 
 def _text(page: pdfium.FPDF_PAGE) -> str:
@@ -89,17 +121,23 @@ def pages(task: Task) -> int:
 
 
 def read(task: Task) -> Units:
+    """Yield the pages; of a file in a container all, if it has text at all."""
+    if task.depth:
+        pages(task)
     pdf = Pdf(task)
+    recogniser = ocr.chosen(task.limits["ocr"])
     last = min(task.last or pdf.pages, pdf.pages)
     for number in range(task.first, last + 1):
-        yield _read(pdf, number)
+        yield _read(pdf, number, recogniser, task)
 
 
-def _read(pdf: Pdf, number: int) -> Unit | Bad:
+def _read(pdf: Pdf, number: int, recogniser: Ocr | None, task: Task) -> Unit | Bad:
     label = f"page {number}"
     text = pdf.text(number)
     if text is None:
         return Bad(label, "corrupt", f"Page {number} is damaged.", number)
     if not text and pdf.is_picture(number):
+        if recogniser is not None:
+            return Unit("page", label, recogniser.text(pdf.picture(number, task.scratch / "page.pgm")), number)
         return Bad(label, "ocr_needed", f"Page {number} is a picture without text.", number)
     return Unit("page", label, text, number)

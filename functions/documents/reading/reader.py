@@ -43,13 +43,12 @@ async def read(
     *,
     password: str | None = None,
     limits: Limits = USUAL,
-    name: str = "",
 ) -> Reading:
     """Return the pages `first` to `last` (0: to the end); a file without `probe.pages` is read whole.
 
     Raises `ReadingError`: for the whole file, never for single pages of a paged one.
     """
-    call = _Call(path, name, probe, password, limits)
+    call = _Call(path, path.name, probe, password, limits)
     return await _in_thread(call, lambda: call.read(first, last))
 
 
@@ -67,7 +66,7 @@ class _Call:
     def __init__(self, path: Path, name: str, probe: Probe | None, password: str | None, limits: Limits) -> None:
         self._request = {
             "path": str(path.resolve()),
-            "name": name or path.name,
+            "name": name,
             "media_type": None if probe is None else probe.media_type,
             "password": password,
             "limits": asdict(limits),
@@ -81,6 +80,7 @@ class _Call:
         reading = Reading()
         if self._pages is None:
             self._take(reading, self.answers(1, 0))
+            _refuse_nothing(reading)
         else:
             self._read_paged(reading, first, min(last or self._pages, self._pages))
         return reading
@@ -133,6 +133,13 @@ class _Call:
     def _bounds(self) -> Bounds:
         silence = self._limits.seconds if self._pages is None else self._limits.page_seconds
         return Bounds(self._deadline, silence, 2 * self._limits.text_bytes + 1024 * 1024)
+
+
+def _refuse_nothing(reading: Reading) -> None:
+    if all(page.is_blank for page in reading.pages):
+        if not reading.bad:
+            raise ReadingError("empty", " ".join(["There is no text in the file.", *reading.warnings[:3]]))
+        raise ReadingError(*next((bad.code, bad.message) for bad in reading.bad))
 
 
 def _after(reading: Reading, first: int) -> int:

@@ -17,17 +17,22 @@ def markdown(text: str) -> Units:
     """Yield a section per heading, labelled by the path of headings to it; short subsections stay with their parent."""
     path: list[tuple[int, str]] = []
     lines: list[str] = []
-    label, level = "", 0
+    label, level, is_bare = "", 0, False
     for line, heading in _lines(text):
         if heading is not None:
             depth, title = heading
             is_small = sum(map(len, lines)) < _MIN_SECTION and depth > level > 0
-            if not is_small:
+            if is_bare:
+                label, level = "", 0
+            elif not is_small:
                 yield from section(label, "".join(lines))
-                lines = []
+                lines, label = [], ""
+            is_bare = True
             path = [*(entry for entry in path if entry[0] < depth), (depth, title)]
-            if not lines:
+            if not label:
                 label, level = " > ".join(title for _, title in path), depth
+        elif line.strip():
+            is_bare = False
         lines.append(line)
     yield from section(label, "".join(lines))
 

@@ -4,7 +4,7 @@ Plain data: this side runs in the child, which starts without pydantic.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +52,10 @@ Units = Iterator[Found]
 
 
 @dataclass
-class Task:
-    """One request, as the parsers see it. `first` and `last` are of paged files. What is unpacked goes to `scratch`.
+class Budget:
+    """What one request has used of its limits, however deep its containers lie."""
 
-    `limits` are the fields of `Limits`. The counters are of the whole request, however deep its containers lie.
-    """
-
-    path: Path
-    name: str
-    scratch: Path
     limits: dict[str, Any]
-    password: str | None = None
-    first: int = 1
-    last: int = 0
     expanded: int = 0
     members: int = 0
     cells: int = 0
@@ -75,7 +66,43 @@ class Task:
         if self.expanded > self.limits["expanded_bytes"]:
             raise Trouble("hostile", f"It unpacks to more than {self.limits['expanded_bytes'] // 2**20} MB.")
 
+    def count_member(self) -> None:
+        self.members += 1
+        if self.members > self.limits["members"]:
+            raise Trouble("too_large", f"There are more than {self.limits['members']:,} files in it.")
+
     def count_cells(self, number: int) -> None:
         self.cells += number
         if self.cells > self.limits["cells"]:
             raise Trouble("too_large", f"Its sheets hold more than {self.limits['cells']:,} cells.")
+
+
+@dataclass
+class Task:
+    """A file as the parsers see it. `first` and `last` are of paged files; what is unpacked goes to `scratch`.
+
+    `limits` are the fields of `Limits`. `depth` counts the containers around the file.
+    """
+
+    path: Path
+    name: str
+    scratch: Path
+    budget: Budget
+    kind: str | None = None
+    """The media type where it is known already."""
+    password: str | None = None
+    first: int = 1
+    last: int = 0
+    depth: int = 0
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        return self.budget.limits
+
+    def scratch_file(self) -> Path:
+        """Return a path of our own naming: names out of a container never become paths."""
+        return self.scratch / f"{len(list(self.scratch.iterdir())):06d}"
+
+    def inside(self, path: Path, name: str) -> "Task":
+        """Return the task of a file that was in this one."""
+        return replace(self, path=path, name=name, kind=None, first=1, last=0, depth=self.depth + 1)
