@@ -60,9 +60,13 @@ def text(
 ) -> None:
     """Print what was read from a document, page by page, without the secrets in it."""
     with connected(as_json) as api:
-        pages = list(api.items(f"{_path(document)}/text", version=version, first=first, last=last))
-        lines = (line for page in pages for line in (f"[dim]--- {escape(page['label'])}[/dim]", escape(page["text"])))
-        show({"items": pages}, as_json, *lines)
+        found = api.get(f"{_path(document)}/text", version=version, first=first, last=last)
+        going_on: int | None = found["next_first"]
+        while going_on:
+            page = api.get(f"{_path(document)}/text", version=found["version"], first=going_on, last=last)
+            found["items"] += page["items"]
+            going_on = page["next_first"]
+        show({**found, "next_first": None}, as_json, *(line for page in found["items"] for line in _page(page)))
 
 
 @app.command()
@@ -173,8 +177,8 @@ def move(
         if sum(map(bool, (collection, project, out))) != 1:
             raise CliError("Where to?", "Give one of --collection, --project and --out.", Exit.USAGE)
         place: Document = {"collection_id": collections.resolve(api, collection)["id"]} if collection else {}
-        place |= {"collection_id": "", "project_id": projects.resolve(api, project)["id"]} if project else {}
-        place |= {"collection_id": "", "project_id": ""} if out else {}
+        place |= {"collection_id": None, "project_id": projects.resolve(api, project)["id"]} if project else {}
+        place |= {"collection_id": None, "project_id": None} if out else {}
         edits = api.get(_path(document))["edits"]
         show(api.patch(_path(document), {"edits": edits, **place}), as_json, f"Moved {document}.")
 
@@ -213,6 +217,11 @@ def describe(document: Document) -> list[str]:
 
 def _path(document: str) -> str:
     return f"{DOCUMENTS}/{quote(document, safe='')}"
+
+
+def _page(page: Document) -> tuple[str, str]:
+    label = page["place"]["label"] if page["place"] else f"page {page['number']}"
+    return f"[dim]--- {escape(label)}[/dim]", escape(page["text"])
 
 
 def _changes(found: Document) -> list[str]:

@@ -55,13 +55,12 @@ def post_form(upload: Document, path: Path, told: Told) -> None:
 
 def put_parts(upload: Document, path: Path, told: Told) -> list[Document]:
     """Send a file in parts, several at once; returns what completing the upload asks for. Raises `CliError`."""
-    size, part_size = path.stat().st_size, int(upload["part_size"])
+    part_size = int(upload["part_size"])
     progress = _Sum(told)
     with _client(upload["parts"][0]["url"]) as client, ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
 
         def send(part: Document) -> Document:
-            first = (int(part["number"]) - 1) * part_size
-            piece = _Piece(path, first, min(part_size, size - first))
+            piece = _Piece(path, (int(part["number"]) - 1) * part_size, int(part["size"]))
             answer = _tried(lambda: _put(client, part["url"], piece, progress.of(part["number"])))
             return {"number": part["number"], "etag": answer.headers["etag"]}
 

@@ -65,7 +65,9 @@ def upload(
     with connected(as_json) as api:
         if len(files) > 1 and (title or document):
             raise CliError("A title or a document is given for several files.", "Upload that file alone.", Exit.USAGE)
-        about = _about(api, project, collection, document, {"document_type": document_type, "title": title})
+        if document and (project or collection or title or document_type):
+            raise CliError("A new version keeps its document's place, title and type.", "Leave them out.", Exit.USAGE)
+        about = _about(api, project, collection, {"document_type": document_type, "title": title})
         password = ask("Password", hidden=True) if password_prompt else None
         wish = Wish(about, document, wait or password_prompt, password, time.monotonic() + timeout)
         results = _uploaded(api, files, wish, quiet=as_json)
@@ -147,13 +149,13 @@ def _sent(api: Api, file: Path, wish: Wish, bar: Bar) -> Document:
     try:
         if answer["upload"]["mode"] == "multipart":
             parts = transfers.put_parts(answer["upload"], file, lambda done: bar.moved("sending", done, size))
-            document = api.post(f"{address}/complete", {"parts": parts}) or document
+            document = api.post(f"{address}/complete", {"parts": parts})
         else:
             transfers.post_form(answer["upload"], file, lambda done: bar.moved("sending", done, size))
     except (CliError, OSError):
         _given_up(api, address)
         raise
-    return {"document": document.get("document", document), "duplicate": False}
+    return {"document": document, "duplicate": False}
 
 
 def _given_up(api: Api, address: str) -> None:
@@ -180,13 +182,7 @@ def _failure(document: Document) -> Document:
     return {"error": CliError(cause["message"], way_out, fields={"code": cause["code"]}).document()}
 
 
-def _about(
-    api: Api, project: str | None, collection: str | None, document: str | None, about: dict[str, Any]
-) -> Document:
-    if document and (project or collection):
-        raise CliError(
-            "A new version stays where its document is.", "Leave --project and --collection out.", Exit.USAGE
-        )
+def _about(api: Api, project: str | None, collection: str | None, about: dict[str, Any]) -> Document:
     if project:
         about["project_id"] = projects.resolve(api, project)["id"]
     if collection:

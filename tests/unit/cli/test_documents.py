@@ -74,7 +74,7 @@ def test_a_move_is_of_the_document_as_it_was_seen(cli: Cli, api: FakeApi) -> Non
     cli.json("documents", "move", "doc_1", "--out")
     moved, out = (request.json for request in api.sent("PATCH", PATH))
     assert (moved["edits"], moved["collection_id"]) == (7, "col_1")
-    assert (out["edits"], out["collection_id"], out["project_id"]) == (7, "", "")
+    assert (out["edits"], out["collection_id"], out["project_id"]) == (7, None, None)
     assert cli.run("documents", "move", "doc_1").exit_code == 2
 
 

@@ -51,7 +51,8 @@ def multipart(api: FakeApi, file: Path, parts: int) -> bytes:
     body = bytes(range(256)) * 5
     file.write_bytes(body)
     size = -(-len(body) // parts)
-    addresses = [{"number": n, "url": f"{api.url}/part/{n}"} for n in range(1, parts + 1)]
+    sizes = [min(size, len(body) - first) for first in range(0, len(body), size)]
+    addresses = [{"number": n, "size": part, "url": f"{api.url}/part/{n}"} for n, part in enumerate(sizes, 1)]
     asked = {"mode": "multipart", "part_size": size, "parts": addresses}
     api.answer("POST", PATH, {"document": document(), "duplicate": False, "upload": asked}, status=201)
     return body
