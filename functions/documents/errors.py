@@ -39,6 +39,15 @@ class ReceiptNotFound(NotFound):
         super().__init__("There is no receipt of a deletion for this document.")
 
 
+class DocumentNotDeleted(Conflict):
+    """The document is there: what would be removed is not known before it is."""
+
+    code = "document_not_deleted"
+
+    def __init__(self) -> None:
+        super().__init__("This document was not deleted: there is no receipt before it is.")
+
+
 class CollectionReadOnly(Forbidden):
     """The caller is a member of the private collection who may only read in it."""
 

@@ -17,9 +17,9 @@ from almanac.events import (
     SourcesIndexed,
     documents_event,
 )
-from almanac.observability import log
 from almanac.settings import DocumentsQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
+from documents import deletion
 from documents.jobs import analysing, driver, ending, resending, wiring
 from documents.model import Cause
 
@@ -46,7 +46,7 @@ async def work(message: DocumentsWork, deadline: Deadline) -> None:
         case ResendDocuments():
             await resending.resend(context, message, deadline)
         case DeleteDocument() | DeleteDocuments():
-            log("error", "nothing removes documents yet", kind=message.kind)
+            await deletion.run(message, deadline, context.dependencies.table, context.dependencies.blobs)
 
 
 async def give_up(message: DocumentsWork, code: str, cause: str) -> None:

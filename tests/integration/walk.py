@@ -37,6 +37,8 @@ IDS: dict[str, Callable[[], str]] = {
     "checkpoint_id": partial(new_id, "chk"),
     "message_id": partial(new_id, "msg"),
     "finding_id": partial(new_id, "fnd"),
+    "document_id": partial(new_id, "doc"),
+    "collection_id": partial(new_id, "col"),
     "conversation_id": partial(new_id, "cnv"),
     "index_id": lambda: f"test-hash-{new_ulid()}",
 }
@@ -49,13 +51,15 @@ CREATORS = {
     "repository_id": "POST /api/v1/projects/{project_id}/repositories",
     "checkpoint_id": "POST /api/v1/checkpoints",
     "message_id": "POST /api/v1/messages",
+    "document_id": "POST /api/v1/documents",
+    "collection_id": "POST /api/v1/collections",
     "conversation_id": "POST /api/v1/conversations",
     "index_id": "POST /api/v1/search/indexes",
 }
 # What no single call makes, and how it is made.
 MAKERS: dict[str, Callable[[Stack, str, dict[str, str]], str]] = {
     "person_id": lambda stack, tenant, _: _member(stack, tenant),
-    "actor_id": lambda stack, tenant, ids: _project_member(stack, tenant, ids),
+    "actor_id": lambda stack, tenant, ids: _let_in(stack, tenant, ids),
     "finding_id": lambda stack, tenant, _: _finding(stack, tenant),
     "session_id": lambda stack, tenant, _: _session(stack, tenant),
     "erasure_id": lambda stack, tenant, _: _erasure(stack, tenant),
@@ -274,14 +278,29 @@ def _member(stack: Stack, tenant: str) -> str:
 
 def make_private(stack: Stack, tenant: str, project_id: str) -> None:
     """Make a project private, with the key of the walk as its member."""
-    path = f"/api/v1/projects/{project_id}"
-    project = stack.call("projects", "GET", path, tenant=tenant).json
-    change = {"version": project["version"], "visibility": "private"}
-    assert stack.call("projects", "PATCH", path, change, tenant=tenant).status == 200
+    _make_private(stack, tenant, "projects", f"/api/v1/projects/{project_id}")
 
 
-def _project_member(stack: Stack, tenant: str, ids: dict[str, str]) -> str:
-    """Let somebody into a project, which becomes private."""
+def make_collection_private(stack: Stack, tenant: str, collection_id: str) -> None:
+    """Make a collection private, with the key of the walk as its member."""
+    _make_private(stack, tenant, "documents", f"/api/v1/collections/{collection_id}")
+
+
+def _make_private(stack: Stack, tenant: str, slice_name: str, path: str) -> None:
+    shown = stack.call(slice_name, "GET", path, tenant=tenant).json
+    change = {"version": shown["version"], "visibility": "private"}
+    assert stack.call(slice_name, "PATCH", path, change, tenant=tenant).status == 200
+
+
+def _let_in(stack: Stack, tenant: str, ids: dict[str, str]) -> str:
+    """Let somebody into a collection, or into a project, which becomes private."""
+    if "collection_id" in ids:
+        make_collection_private(stack, tenant, ids["collection_id"])
+        actor_id = _member(stack, tenant)
+        path = f"/api/v1/collections/{ids['collection_id']}/members/{actor_id}"
+        added = stack.call("documents", "PUT", path, {"right": "write"}, tenant=tenant)
+        assert added.status == 200, added.text
+        return actor_id
     _create(stack, tenant, "project_id", ids)
     make_private(stack, tenant, ids["project_id"])
     actor_id = _member(stack, tenant)

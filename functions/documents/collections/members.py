@@ -6,6 +6,7 @@ A membership is of one private time of the collection, its `epoch`: it does not 
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from almanac.ids import is_id, new_ulid
 from almanac.visible import COLLECTION_MEMBER, PRIVATE_COLLECTION, Right
 from documents.errors import ActorNotFound, CollectionNotPrivate, MemberNotFound
 
+_AT_ONCE = 8
 _ACTOR = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -114,12 +116,24 @@ class MemberStore:
         except ConditionFailed:
             raise MemberNotFound from None
 
-    async def forget(self, collection_id: str, epoch: str | None = None) -> None:
-        """Remove the members of a private time that is over, or all. They see nothing by it: it keeps the rows few."""
+    async def forget(self, collection_id: str, epoch: str) -> None:
+        """Remove the members of a private time that is over. They see nothing by it: this only keeps the rows few."""
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def remove(row: Item) -> None:
+            async with slots:
+                with suppress(MemberNotFound):
+                    await self.remove(Member.from_item(row))
+
+        await asyncio.gather(*(remove(row) for row in await self._rows(collection_id) if row["epoch"] == epoch))
+
+    async def forget_all(self, collection_id: str) -> None:
+        """Remove all members of a collection that is gone."""
+        await self._table.batch_delete([Key(row["pk"], row["sk"]) for row in await self._rows(collection_id)])
+
+    async def _rows(self, collection_id: str) -> Sequence[Item]:
         prefix = keys.project_member(self._tenant_id, collection_id, "")
-        rows = [row async for row in self._table.query_all(prefix.pk, prefix=prefix.sk)]
-        gone = [row for row in rows if epoch is None or row["epoch"] == epoch]
-        await self._table.batch_delete([Key(row["pk"], row["sk"]) for row in gone])
+        return [row async for row in self._table.query_all(prefix.pk, prefix=prefix.sk)]
 
     async def check_actor(self, actor_id: str) -> None:
         """Refuse whoever is not of the tenant; raises `ActorNotFound`."""

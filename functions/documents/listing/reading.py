@@ -26,7 +26,7 @@ SUGGESTED = 10
 class Wanted:
     """Which documents are asked for; what is None is not looked at. `until` is not included.
 
-    `type` is a media type if it has a slash, a document type otherwise. `q` stands somewhere in the title or file name.
+    `type` is a media type or a document type. `q` stands somewhere in the title or file name.
     """
 
     type: str | None = None
@@ -39,10 +39,10 @@ class Wanted:
 
     def takes(self, document: Document) -> bool:
         """Tell whether a document is wanted."""
-        kind = document.media_type if "/" in (self.type or "") else document.document_type
+        types = {folded(name or "") for name in (document.media_type, document.document_type)}
         return (
             document.state is not DocumentState.DELETING
-            and (self.type is None or folded(self.type) == folded(kind or ""))
+            and (self.type is None or folded(self.type) in types)
             and self.state in {None, document.state}
             and self.project_id in {None, document.project_id}
             and self.collection_id in {None, document.collection_id}

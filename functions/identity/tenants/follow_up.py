@@ -8,7 +8,7 @@ from identity.tenants.repository import TenantRepository
 
 
 async def member_removed(table: Table, event: MemberRemoved) -> None:
-    """Take a person out of the tenant's private projects.
+    """Take a person out of the tenant's private projects and collections.
 
     One that came back meanwhile keeps what it was given since.
     """

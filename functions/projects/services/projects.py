@@ -5,7 +5,7 @@ from typing import Any
 
 from almanac.access import Principal
 from almanac.clock import now
-from almanac.events import DeleteProject
+from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import new_id
 from almanac.observability import correlation_id
 from almanac.visible import Sight, Visibility
@@ -70,5 +70,6 @@ class ProjectService:
 
     async def delete(self, project_id: str) -> None:
         """Hide a project at once, also from search, and have everything in it removed; raises `ProjectNotFound`."""
-        then = DeleteProject(tenant_id=self._tenant_id, correlation_id=correlation_id(), project_id=project_id)
-        await self._store.delete(project_id, then)
+        common = {"tenant_id": self._tenant_id, "correlation_id": correlation_id()}
+        documents = DeleteDocuments(**common, owner_id=project_id, requested_by=self._actor_id)
+        await self._store.delete(project_id, DeleteProject(**common, project_id=project_id), documents)

@@ -14,7 +14,8 @@ from projects.model import IndexedState, RepositoryState
 from projects.sync.records import awaited_batches
 
 _PAGE = 100
-_KEPT_HIDDEN_SECONDS = 3600
+_KEPT_HIDDEN_SECONDS = 8 * 24 * 3600
+"""Longer than what happened in a project is kept for those who follow it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ class CascadeStore:
     async def forget_members(self, project_id: str) -> None:
         """Remove who could see a deleted project, and let what says that it was private go after a while.
 
-        A search that began before the delete may still hold the project's content: then it must find it hidden.
+        A search that began before the delete may still hold the project's content, and so may what followers are told
+        later: they must find it hidden.
         """
         prefix = keys.project_member(self._tenant_id, project_id, "")
         while rows := (await self._table.query(prefix.pk, prefix=prefix.sk, limit=_PAGE)).items:

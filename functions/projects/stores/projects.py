@@ -5,7 +5,7 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Update, Write
-from almanac.events import DeleteProject
+from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import is_id
 from almanac.limits.quotas import Quota, one_less
 from almanac.visible import Sight, Visibility
@@ -87,7 +87,7 @@ class ProjectStore(Store):
             raise VersionConflict(refused.item["version"]) from None
         return old.model_copy(update={**changes, "version": version + 1})
 
-    async def delete(self, project_id: str, then: DeleteProject) -> None:
+    async def delete(self, project_id: str, *then: DeleteProject | DeleteDocuments) -> None:
         """Hide a project and everything in it, from readers and from search; raises `ProjectNotFound`."""
         await self.get(project_id)
         try:
@@ -102,7 +102,7 @@ class ProjectStore(Store):
                     ),
                     "quota": one_less(self._tenant_id, Quota.PROJECTS),
                     "index": self._manifest.drop(project_id),
-                    "outbox": outbox.message(then),
+                    "outbox": [outbox.message(event) for event in then],
                 }
             )
         except Refused:

@@ -200,7 +200,7 @@ class SealAudit(Event):
 
 
 class MemberRemoved(Event):
-    """Take a person who is no member any more, since `removed_at`, out of the tenant's private projects."""
+    """Take a person who is no member any more, since `removed_at`, out of what is private in the tenant."""
 
     kind: Literal["member.removed"] = "member.removed"
     person_id: str

@@ -53,6 +53,16 @@ OPERATIONS: dict[str, Kind] = {
     # repositories
     "list_repositories": R, "get_repository": R, "create_repository": C, "update_repository": C,
     "delete_repository": C, "sync_repository": C, "rotate_webhook_secret": C,
+    # documents
+    "create_document": C, "create_document_from_content": C, "get_document": R, "update_document": C,
+    "download_document": R, "get_document_text": R, "list_document_versions": R, "get_document_version": R,
+    "create_document_version": C, "put_document_content": C, "complete_document_upload": C,
+    "give_up_document_upload": C, "list_documents": R, "suggest_documents": R, "count_documents": R,
+    "delete_document": C, "get_document_receipt": R,
+    # collections
+    "list_collections": R, "get_collection": R, "create_collection": C, "update_collection": C,
+    "delete_collection": C, "list_collection_members": R, "get_collection_member": R, "set_collection_member": C,
+    "remove_collection_member": C,
     # checkpoints and messages
     "list_checkpoints": R, "get_checkpoint": R, "create_checkpoint": C, "update_checkpoint": C,
     "delete_checkpoint": C, "list_messages": R, "get_message": R, "create_message": C, "update_message": C,

@@ -549,9 +549,14 @@ def arrived_original(key: str) -> tuple[str, str, int] | None:
     return (match["tenant"], match["document"], int(match["version"])) if match else None
 
 
+def document_texts(tenant_id: str, document_id: str) -> str:
+    """Under it lie the texts of all revisions. Example: `tenants/ten_1/documents/doc_1/text/`."""
+    return f"{document_prefix(tenant_id, document_id)}text/"
+
+
 def document_text(tenant_id: str, document_id: str, revision: int, part: int) -> str:
     """A part's pages as a `SourceBatch`. Example: `tenants/ten_1/documents/doc_1/text/000003/000007.json.gz`."""
-    return f"{document_prefix(tenant_id, document_id)}text/{revision:06d}/{part:06d}.json.gz"
+    return f"{document_texts(tenant_id, document_id)}{revision:06d}/{part:06d}.json.gz"
 
 
 def document_analysis_object(tenant_id: str, document_id: str, revision: int) -> str:

@@ -222,5 +222,20 @@ class Findings:
         return base64.b64decode(await self._secrets.decrypt(cipher, tenant_id=self._tenant_id, resource_id=_RESOURCE))
 
 
+async def forget(table: Table, tenant_id: str, source_ids: Sequence[str]) -> int:
+    """Remove what was found in sources of which nothing is kept; returns how many findings there were.
+
+    It is for sources whose findings are theirs alone: the pages of documents.
+    """
+    if await table.get(keys.finding_key(tenant_id), consistent=False) is None:
+        return 0
+    places = [keys.finding_source(tenant_id, name) for name in source_ids]
+    rows = await table.batch_get(places, consistent=True)
+    names = {name for row in rows for name in row["findings"]}
+    await table.batch_delete([keys.finding(tenant_id, name) for name in names])
+    await table.batch_delete([keys.finding_source(tenant_id, row["source_id"]) for row in rows])
+    return len(names)
+
+
 def _fingerprint(key: bytes, secret: str) -> str:
     return hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
