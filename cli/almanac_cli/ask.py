@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from almanac_cli import projects
 from almanac_cli.client import Api, Document
 from almanac_cli.output import AsJson, connected, escape, output, show
-from almanac_cli.search import cite
+from almanac_cli.search import InCollection, InDocument, OfVersion, cite, places
 
 app = typer.Typer()
 
@@ -25,7 +24,10 @@ _WHY = {
 def ask(
     question: Annotated[list[str], typer.Argument(help="The question, in any language.")],
     project: Annotated[list[str] | None, typer.Option(help="Only in this project: its id or name; repeatable.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="code, commit or message; repeatable.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="code, commit, message or document; repeatable.")] = None,
+    collection: InCollection = None,
+    document: InDocument = None,
+    version: OfVersion = None,
     path: Annotated[str | None, typer.Option(help="Only paths that match, as in 'docs/**'.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="Only this language, as in python; repeatable.")] = None,
     author: Annotated[str | None, typer.Option(help="Only what this person wrote.")] = None,
@@ -42,10 +44,10 @@ def ask(
     with connected(as_json) as api:
         words = " ".join(question)
         filters = {"kind": kind, "path": path, "language": language, "author": author}
-        filters |= {"since": since, "until": until, "as_of": as_of}
+        filters |= {"since": since, "until": until, "as_of": as_of, "version": version, "document": document}
         body: Document = {"question": words, "limit": limit}
         body |= {name: value for name, value in filters.items() if value}
-        body |= {"project": [projects.resolve(api, one)["id"] for one in project]} if project else {}
+        body |= places(api, project, collection)
         if conversation:
             body["conversation_id"] = _begun(api, words) if conversation == NEW else conversation
         answer = api.post(PATH, body)

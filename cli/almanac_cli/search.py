@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from almanac_cli import projects
-from almanac_cli.client import Document
+from almanac_cli import collections, projects
+from almanac_cli.client import Api, Document
 from almanac_cli.errors import CliError
 from almanac_cli.output import AsJson, connected, escape, messages, output, show
 
@@ -16,13 +16,25 @@ app = typer.Typer()
 
 PATH = "/api/v1/search"
 LINES = 8
+InCollection = Annotated[
+    list[str] | None, typer.Option("--collection", help="Only in this collection: its id or name; repeatable.")
+]
+InDocument = Annotated[
+    list[str] | None, typer.Option("--document", help="Only in this document (doc_...); repeatable.")
+]
+OfVersion = Annotated[
+    int | None, typer.Option("--version", help="The one document that is named, as it was in this version.", min=1)
+]
 
 
 @app.command()
 def search(
     words: Annotated[list[str], typer.Argument(help="What to look for: words, or a question.")],
     project: Annotated[list[str] | None, typer.Option(help="Only in this project: its id or name; repeatable.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="code, commit or message; repeatable.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="code, commit, message or document; repeatable.")] = None,
+    collection: InCollection = None,
+    document: InDocument = None,
+    version: OfVersion = None,
     path: Annotated[str | None, typer.Option(help="Only paths that match, as in 'src/**/*.py'.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="Only this language, as in python; repeatable.")] = None,
     author: Annotated[str | None, typer.Option(help="Only what this person wrote.")] = None,
@@ -33,20 +45,26 @@ def search(
     limit: Annotated[int, typer.Option(help="How many hits.", min=1, max=50)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Search code, commits and messages by meaning and by word."""
+    """Search code, commits, messages and documents by meaning and by word."""
     with connected(as_json) as api:
         filters = {"kind": kind, "path": path, "language": language, "author": author, "since": since, "until": until}
-        filters["as_of"] = as_of
+        filters |= {"as_of": as_of, "version": version, "document": document}
         body: Document = {"q": " ".join(words), "limit": limit}
         body |= {name: value for name, value in filters.items() if value}
         body |= {"explain": True} if explain else {}
-        body |= {"project": [projects.resolve(api, one)["id"] for one in project]} if project else {}
+        body |= places(api, project, collection)
         with pointed(as_json):
             found = api.post(PATH, body)
         if as_json:
             show(found, as_json)
         else:
             render(found)
+
+
+def places(api: Api, project: list[str] | None, collection: list[str] | None) -> Document:
+    """Return the filters of the projects and collections that are given by id or name."""
+    found: Document = {"project": [projects.resolve(api, one)["id"] for one in project]} if project else {}
+    return found | ({"collection": [collections.resolve(api, one)["id"] for one in collection]} if collection else {})
 
 
 @contextmanager
@@ -109,18 +127,19 @@ def remarks(found: Document) -> list[str]:
 
 def waiting(pending: Document) -> str | None:
     """Return one line about what is not embedded yet, None when everything is."""
-    counts = {"message": pending.get("messages", 0), "batch": sum((pending.get("batches") or {}).values())}
-    plurals = {"message": "messages", "batch": "batches"}
+    counts = {"message": pending.get("messages", 0), "document": pending.get("documents", 0)}
+    counts["batch"] = sum((pending.get("batches") or {}).values())
+    plurals = {"message": "messages", "document": "documents", "batch": "batches"}
     parts = [f"{count} {one if count == 1 else plurals[one]}" for one, count in counts.items() if count]
     if not parts:
         return None
     verb = "is" if sum(counts.values()) == 1 else "are"
     found = "; messages are found by their words" if counts["message"] else ""
-    return f"{' and '.join(parts)} {verb} not embedded yet{found}."
+    return f"{', '.join(parts[:-1])}{' and ' * (len(parts) > 1)}{parts[-1]} {verb} not embedded yet{found}."
 
 
 def cite(hit: Document) -> str:
-    """Return where a hit stands: `path:first-last` at a commit, a commit's sha and author, or a message's id."""
+    """Return where a hit stands: `path:first-last` at a commit, a commit's sha and author, a page, a message's id."""
     citation = hit["citation"]
     match hit["kind"]:
         case "code":
@@ -128,6 +147,10 @@ def cite(hit: Document) -> str:
             return f"{place} @{(citation.get('commit') or '')[:10]}"
         case "commit":
             return f"{hit['title']} ({(citation.get('sha') or '')[:10]}, {citation.get('author') or 'unknown'})"
+        case "document":
+            place = ", ".join(filter(None, (citation["title"], citation.get("label"))))
+            of_version = f" version {citation['version']}" if citation.get("version") else ""
+            return f"{place} ({citation['document_id']}{of_version})"
     return f"{hit['title']} ({citation.get('message_id') or citation['checkpoint_id']})"
 
 

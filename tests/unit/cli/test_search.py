@@ -58,6 +58,10 @@ def test_an_explanation_is_one_line_with_the_strongest_term_first(cli: Cli, api:
         ),
         (answer(pending={"messages": 0, "batches": {"rep_1": 1}}), "1 batch is not embedded yet."),
         (
+            answer(pending={"messages": 1, "documents": 2, "batches": {"rep_1": 1}}),
+            "1 message, 2 documents and 1 batch are not embedded yet; messages are found by their words.",
+        ),
+        (
             answer(as_of={"moment": "2026-01-31T12:00:00Z", "commits": {"rep_1": "9fceb02d0ae598e9"}}),
             "As of 2026-01-31T12:00:00Z: rep_1 @9fceb02d0a",
         ),
@@ -66,6 +70,20 @@ def test_an_explanation_is_one_line_with_the_strongest_term_first(cli: Cli, api:
 def test_what_the_hits_come_from_is_said_below_them(cli: Cli, api: FakeApi, found: dict[str, Any], line: str) -> None:
     api.answer("POST", SEARCH, found)
     assert line in cli.run("search", "x").stdout.splitlines()
+
+
+def test_a_page_is_cited_as_its_reader_would_look_for_it(cli: Cli, api: FakeApi) -> None:
+    citation = {"document_id": "doc_1", "version": 2, "title": "Contract", "label": "page 12"}
+    api.answer("POST", SEARCH, {"items": [{**HIT, "kind": "document", "citation": citation}]})
+    assert "Contract, page 12 (doc_1 version 2)" in cli.run("search", "x").stdout
+
+
+def test_documents_are_narrowed_to_by_collection_id_and_version(cli: Cli, api: FakeApi) -> None:
+    api.answer("POST", SEARCH, {"items": []})
+    api.answer("GET", "/api/v1/collections/col_1", {"id": "col_1"})
+    cli.json("search", "x", "--collection", "col_1", "--document", "doc_1", "--version", "2")
+    asked = api.sent("POST", SEARCH)[0].json
+    assert (asked["collection"], asked["document"], asked["version"]) == (["col_1"], ["doc_1"], 2)
 
 
 def test_a_fault_in_the_query_is_pointed_at_and_said_once(cli: Cli, api: FakeApi) -> None:
