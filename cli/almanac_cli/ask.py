@@ -43,7 +43,7 @@ def ask(
     """Answer a question from the sources, each sentence with its citations."""
     with connected(as_json) as api:
         words = " ".join(question)
-        filters = {"kind": kind, "path": path, "language": language, "author": author}
+        filters: Document = {"kind": kind, "path": path, "language": language, "author": author}
         filters |= {"since": since, "until": until, "as_of": as_of, "version": version, "document": document}
         body: Document = {"question": words, "limit": limit}
         body |= {name: value for name, value in filters.items() if value}

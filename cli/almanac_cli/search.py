@@ -47,7 +47,14 @@ def search(
 ) -> None:
     """Search code, commits, messages and documents by meaning and by word."""
     with connected(as_json) as api:
-        filters = {"kind": kind, "path": path, "language": language, "author": author, "since": since, "until": until}
+        filters: Document = {
+            "kind": kind,
+            "path": path,
+            "language": language,
+            "author": author,
+            "since": since,
+            "until": until,
+        }
         filters |= {"as_of": as_of, "version": version, "document": document}
         body: Document = {"q": " ".join(words), "limit": limit}
         body |= {name: value for name, value in filters.items() if value}
