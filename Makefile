@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/.almanac-installed
 # A repository to sync (an address or a path; empty is this one), and what to ask: QUERY="a" or QUERY="a||b".
 REPO ?=
 QUERY ?=
+DOCUMENT_BENCHES := documents
 
 PYTHON_NAMES := python3 python3.13 python3.12 python3.14 python3.11
 FIND_PYTHON := for name in $(PYTHON_NAMES); do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
 	&& { command -v $$name; exit 0; }; done; exit 1
 
-.PHONY: help install demo up down test check format lint types template units end-to-end bench bench-search openapi build sizes deploy pins clean
+.PHONY: help install demo up down test check format lint types template units end-to-end bench bench-search bench-documents openapi build sizes deploy pins clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +69,9 @@ bench: install ## Run the benchmarks
 
 bench-search: install ## Measure search beside its peers (an hour, most of it the first time; QUICK=1: a small corpus alone)
 	$(BIN)/python -m bench $(if $(QUICK),--quick search,search peers words quality embedding cost)
+
+bench-documents: install ## Measure reading, documents and real time (QUICK=1: a glance)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(DOCUMENT_BENCHES)
 
 openapi: install ## Write the merged OpenAPI document again
 	$(BIN)/python -m infra.openapi
