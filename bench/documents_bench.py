@@ -122,7 +122,7 @@ def main() -> None:
         "from the store's answer to the upload until a search, asked again without a pause, shows a word of the first "
         f"page. One PDF file of {PAGES} pages (mean {sum(map(len, pages)) // len(pages)} characters, {chunks} chunks), "
         "from the same moment until all of it is searchable, beside the bare model on the same texts: one process, all "
-        "cores, nothing else running. Everything between is real: notification, queues, stream, child process, workers.",
+        "cores, nothing else running. All between is real: notification, queues, stream, child process, workers.",
         ["seconds", "p50", "p95", "max"],
     )
     report.row("accepted -> first page found", *(f"{percentile(first, share):.2f}" for share in (0.5, 0.95, 1)))
