@@ -6,6 +6,7 @@ from almanac.errors import RetryableError
 from almanac.events import AnalyseDocument
 from almanac.observability import log_failure
 from almanac.worker.batch import Deadline
+from documents import analysis
 from documents.jobs import ending, progress
 from documents.jobs.context import Context
 from documents.model import Step
@@ -35,13 +36,8 @@ async def _warnings(event: AnalyseDocument, deadline: Deadline) -> list[str]:
     if remaining <= 0:
         raise RetryableError("no time was left to begin in")
     try:
-        await asyncio.wait_for(_run(event, deadline), remaining)
+        warning = await asyncio.wait_for(analysis.run(event, deadline), remaining)
     except Exception as error:  # noqa: BLE001 - whatever befalls the analysis, the document is searchable
         log_failure("document could not be analysed", error, document_id=event.document_id)
         return [WARNING]
-    return []
-
-
-async def _run(event: AnalyseDocument, deadline: Deadline) -> None:
-    """Find what the document says: nothing does so yet."""
-    del event, deadline
+    return [warning] if warning else []

@@ -35,7 +35,7 @@ def begun(
         "cause": None,
         "revision": job.revision,
         "job": job,
-        "due_at": progress.due(job, None),
+        "due_at": progress.due(job, None if reason == "upload" else document.upload),
     }
 
 

@@ -21,6 +21,7 @@ LEFT_OUT: dict[str, str] = {
     "connection": _PASSING,
     "connection_owner": _PASSING,
     "delivery": _PASSING,
+    "document_password": "a secret, for as long as a job runs",
     "document_receipt": _DOCUMENTS,
     "erasure": "a receipt, which lies outside of tenants",
     "export": "an export of the export",

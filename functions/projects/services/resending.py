@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Item, Update
 from almanac.errors import RetryableError
-from almanac.events import ResendSources, SyncRepository
+from almanac.events import ResendDocuments, ResendSources, SyncRepository
 from almanac.observability import log
 from almanac.worker.batch import Deadline
 from projects.batches import awaited, indexing, put_batch
@@ -121,6 +121,9 @@ class _Walk:
             await self._table.write(outbox.message(self._event.model_copy(update={"cursor": str(self._at)})))
             log("info", "resending continues in the next message", at=str(self._at))
             return
+        # What documents say is theirs to send.
+        documents = ResendDocuments(tenant_id=self._tenant_id, correlation_id=self._event.correlation_id)
+        await self._table.write(outbox.message(documents))
         log("info", "all sources were sent again")
 
     async def _next_project(self) -> str | None:
