@@ -16,7 +16,7 @@ from infra.template import ROOT
 
 FUNCTIONS = ROOT / "functions"
 DOCUMENT = FUNCTIONS / "console" / "openapi.json"
-SLICES = ("identity", "projects", "webhooks", "search", "realtime", "console")
+SLICES = ("identity", "projects", "documents", "webhooks", "search", "realtime", "console")
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PROBLEM = "application/problem+json"

@@ -29,6 +29,8 @@ ADMIN = spell(GRANTABLE)
 WRITE = spell(ROLES[Role.MEMBER])
 READ = spell(ROLES[Role.VIEWER])
 _CONSUMERS = {
+    "Arrivals": "documents.arrivals",
+    "Documents": "documents.worker",
     "Embedding": "search.worker",
     "Identity": "identity.worker",
     "Index": "search.compactor",
@@ -119,7 +121,21 @@ def create_resources(endpoint: str) -> dict[str, str]:
     for name, queue in resources(template, "AWS::SQS::Queue").items():
         variable = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper()
         environment[f"ALMANAC{variable}_URL"] = _create_queue(sqs, f"{name}.fifo" if queue.get("FifoQueue") else name)
+    _notify(s3, bucket)
     return environment
+
+
+def _notify(s3: Any, bucket: Mapping[str, Any]) -> None:
+    """Have the bucket tell the queues what the template says."""
+    told = [
+        {
+            "Events": [given["Event"]],
+            "QueueArn": f"arn:aws:sqs:us-east-1:123456789012:{given['Queue']['Fn::GetAtt'][0]}",
+            "Filter": {"Key": {"FilterRules": given["Filter"]["S3Key"]["Rules"]}},
+        }
+        for given in bucket["NotificationConfiguration"]["QueueConfigurations"]
+    ]
+    s3.put_bucket_notification_configuration(Bucket="almanac", NotificationConfiguration={"QueueConfigurations": told})
 
 
 def _create_queue(sqs: Any, name: str) -> str:
@@ -219,9 +235,10 @@ class Stack:
     def outbox(self) -> list[dict[str, Any]]:
         """Return the outbox items, in DynamoDB's typed form, oldest first.
 
-        Without those that ask for the audit log's sealing: every change leaves one.
+        Without those that ask for the audit log's sealing, and those that tell the followers: most changes leave them.
         """
-        return [item for item in self._outbox() if '"audit.seal"' not in item["body"]["S"]]
+        bodies = ((item, item["body"]["S"]) for item in self._outbox())
+        return [item for item, body in bodies if '"audit.seal"' not in body and '"kind":"happened"' not in body]
 
     def _outbox(self) -> list[dict[str, Any]]:
         dynamodb = self.client("dynamodb")
@@ -255,7 +272,16 @@ class Stack:
             return 0
         self.invoked.append(queue)
         handler = importlib.import_module(_CONSUMERS[queue]).handler
-        answer = handler({"Records": [_record(message) for message in messages]}, Context(milliseconds))
+        answer = {"batchItemFailures": [{"itemIdentifier": message["MessageId"]} for message in messages]}
+        try:
+            answer = handler({"Records": [_record(message) for message in messages]}, Context(milliseconds))
+        finally:
+            self._settle(url, messages, answer)
+        return len(messages)
+
+    def _settle(self, url: str, messages: list[Any], answer: dict[str, Any]) -> None:
+        """Take delivered messages away but for those that failed: all of them, when the worker died."""
+        sqs = self.client("sqs")
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for message in messages:
             handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
@@ -263,7 +289,6 @@ class Stack:
                 sqs.change_message_visibility(**handle, VisibilityTimeout=0)
             else:
                 sqs.delete_message(**handle)
-        return len(messages)
 
     def drain(self, rounds: int = 200, *, milliseconds: int = 60_000) -> None:
         """Relay and deliver until nothing moves."""

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from aiobotocore.client import AioBaseClient
+from aiobotocore.signers import AioS3PostPresigner
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
@@ -162,14 +163,23 @@ def enforced() -> Iterator[list[str]]:
         return answer
 
     async def address(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
-        if context.get("is_presign_request"):
+        # A form's address is made as if for the making of a bucket: `form` judges it.
+        if context.get("is_presign_request") and operation_model.name != "CreateBucket":
             # Whoever holds a signed address acts under the session that signed it.
             _authorise(client, operation_model.name, api_params, await _signed_for(client), refused)
         return await original_parameters(client, api_params, operation_model, context)
 
+    async def form(presigner: Any, *, fields: Any, **more: Any) -> Any:
+        # Whoever holds a signed form puts an object under the session that signed it.
+        tenant = await _signer_for(presigner._request_signer)
+        _judge_call("s3", "PutObject", {"Key": fields["key"]}, tenant, refused)
+        return await original_form(presigner, fields=fields, **more)
+
+    original_form = AioS3PostPresigner.generate_presigned_post
     original_parameters = AioBaseClient._emit_api_params  # type: ignore[attr-defined]
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(AioBaseClient, "_emit_api_params", address))
+        patches.enter_context(mock.patch.object(AioS3PostPresigner, "generate_presigned_post", form))
         patches.enter_context(mock.patch.object(BaseClient, "_make_api_call", call))
         patches.enter_context(mock.patch.object(AioBaseClient, "_make_api_call", call_async))
         # Read here: a first look within a call would hold the event loop.
@@ -190,16 +200,24 @@ def _invoke(function: str, handler: Any, event: Any, context: Any) -> Any:
 
 async def _signed_for(client: Any) -> str | None:
     """Return the tenant that the credentials are made out to which the client signs with in this task."""
-    credentials = client._request_signer._credentials
+    return await _signer_for(client._request_signer)
+
+
+async def _signer_for(signer: Any) -> str | None:
+    """Return the tenant that a signer's credentials are made out to."""
+    credentials = signer._credentials
     frozen = await credentials.get_frozen_credentials() if credentials is not None else None
     return _tenants.get(frozen.access_key) if frozen is not None else None
 
 
 def _authorise(client: Any, operation: str, parameters: Any, tenant: str | None, refused: list[str]) -> None:
+    _judge_call(client.meta.service_model.service_name, operation, parameters, tenant, refused)
+
+
+def _judge_call(service: str, operation: str, parameters: Any, tenant: str | None, refused: list[str]) -> None:
     function = _running.get()
     if function is None:
         return
-    service = client.meta.service_model.service_name
     if (service, operation) == ("sts", "AssumeRole"):
         faults = [] if roles().may_assume(function, _tags(parameters)) else [f"{function} may not assume its data role"]
     else:

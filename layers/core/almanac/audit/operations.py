@@ -55,10 +55,11 @@ OPERATIONS: dict[str, Kind] = {
     "delete_repository": C, "sync_repository": C, "rotate_webhook_secret": C,
     # documents
     "create_document": C, "create_document_from_content": C, "get_document": R, "update_document": C,
-    "download_document": R, "get_document_text": R, "list_document_versions": R, "get_document_version": R,
+    "download_document": R, "get_document_text": R, "compare_document_versions": R,
+    "list_document_versions": R, "get_document_version": R,
     "create_document_version": C, "put_document_content": C, "complete_document_upload": C,
     "give_up_document_upload": C, "list_documents": R, "suggest_documents": R, "count_documents": R,
-    "delete_document": C, "get_document_receipt": R,
+    "delete_document": C, "get_document_receipt": R, "cancel_document": C, "reprocess_document": C,
     # collections
     "list_collections": R, "get_collection": R, "create_collection": C, "update_collection": C,
     "delete_collection": C, "list_collection_members": R, "get_collection_member": R, "set_collection_member": C,

@@ -127,8 +127,8 @@ class Blobs:
             if await self._says_absent(error, key, version_id):
                 return
             raise
-        async with answer["Body"] as stream:
-            while chunk := await stream.read(size):
+        async with answer["Body"]:
+            async for chunk in answer["Body"].iter_chunks(size):
                 yield bytes(chunk)
 
     async def address(self, key: str, seconds: int, name: str, version_id: str = "") -> str:
@@ -215,8 +215,13 @@ class Blobs:
         client = await self._clients.get("s3")
         await client.upload_file(path, self.bucket, key)
 
-    async def get_file(self, key: str, path: str, version_id: str = "") -> bool:
-        """Download an object, or that version of it, to a file without holding it in memory; False: there is none."""
+    async def get_file(self, key: str, path: str) -> None:
+        """Download an object to a file, without holding it in memory."""
+        client = await self._clients.get("s3")
+        await client.download_file(self.bucket, key, path)
+
+    async def find_file(self, key: str, path: str, version_id: str = "") -> bool:
+        """Download an object, or that version of it, to a file; False when there is none."""
         client = await self._clients.get("s3")
         options = {"ExtraArgs": {"VersionId": version_id}} if version_id else {}
         try:

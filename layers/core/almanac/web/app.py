@@ -28,8 +28,11 @@ _CORRELATION_PATTERN = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
-def create_app(title: str, description: str) -> FastAPI:
-    """Return an application with error rendering, correlation id, access log and metrics installed."""
+def create_app(title: str, description: str, *, files: re.Pattern[str] | None = None) -> FastAPI:
+    """Return an application with error rendering, correlation id, access log and metrics installed.
+
+    `files` are the paths that take files as bodies.
+    """
     app = FastAPI(
         title=title,
         description=description,
@@ -42,7 +45,7 @@ def create_app(title: str, description: str) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    app.add_middleware(edges.Edges)
+    app.add_middleware(edges.Edges, files=files)
     app.add_middleware(Observe)
     return app
 

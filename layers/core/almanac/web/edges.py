@@ -78,10 +78,14 @@ EVERYWHERE: tuple[type[AppError], ...] = (BodyTooLarge, HeadersTooLarge, Address
 
 
 class Edges:
-    """Refuses what no route takes, and ends what takes too long."""
+    """Refuses what no route takes, and ends what takes too long.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Bodies that are sent to a path which matches `files` are taken as they are: no JSON, whatever they are called.
+    """
+
+    def __init__(self, app: ASGIApp, files: re.Pattern[str] | None = None) -> None:
         self._app = app
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,7 +94,7 @@ class Edges:
         try:
             check_head(scope)
             body = await _read(receive)
-            if _is_json(scope):
+            if _is_json(scope) and not (self._files and self._files.fullmatch(scope["path"])):
                 await (asyncio.to_thread(check_json, body) if len(body) > _LARGE else _at_once(body))
         except AppError as error:
             await problems.render(error, scope["path"])(scope, receive, send)
