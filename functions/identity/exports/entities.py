@@ -22,6 +22,7 @@ LEFT_OUT: dict[str, str] = {
     "connection_owner": _PASSING,
     "delivery": _PASSING,
     "document_password": "a secret, for as long as a job runs",
+    "document_analysis": _REBUILT,
     "document_receipt": _DOCUMENTS,
     "erasure": "a receipt, which lies outside of tenants",
     "export": "an export of the export",

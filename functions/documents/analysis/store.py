@@ -1,0 +1,138 @@
+"""One tenant's analyses: the whole in the bucket, by revision, and of the newest what lists and commitments need."""
+
+import gzip
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from almanac.aws import keys
+from almanac.aws.blobs import Blobs
+from almanac.aws.table import Check, ConditionFailed, Put, Table
+from documents.analysis.model import Action, Analysis, Decision, Update, When
+from documents.model import DocumentState
+
+MOST_STATEMENTS = 200
+"""Of each kind, what is kept beside the item for comparing documents."""
+
+
+class Statements(BaseModel):
+    """What a document promises, and what it says of promises."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    document_date: When | None = None
+    actions: list[Action] = Field(default_factory=list)
+    decisions: list[Decision] = Field(default_factory=list)
+    updates: list[Update] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Self:
+        found = analysis.findings
+        return cls(
+            document_date=analysis.document_date,
+            actions=found.actions[:MOST_STATEMENTS],
+            decisions=found.decisions[:MOST_STATEMENTS],
+            updates=found.updates[:MOST_STATEMENTS],
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the table knows of the newest analysis of a document. `complete`: nothing was left out of `statements`."""
+
+    document_id: str
+    revision: int
+    version: int
+    statements: bytes
+    complete: bool
+
+    def read(self) -> Statements:
+        return Statements.model_validate_json(gzip.decompress(self.statements))
+
+
+@dataclass(frozen=True)
+class AnalysisStore:
+    """Reads and writes one tenant's analyses."""
+
+    table: Table
+    blobs: Blobs
+    tenant_id: str
+
+    async def save(self, analysis: Analysis, body: bytes, statements: bytes) -> bool:
+        """Keep an analysis unless a later revision's is there; False when the document is gone.
+
+        `body` and `statements` are what `encode` made of it.
+        """
+        key = keys.document_analysis_object(self.tenant_id, analysis.document_id, analysis.revision)
+        await self.blobs.put(key, body)
+        exists = Check(
+            keys.document(self.tenant_id, analysis.document_id),
+            "attribute_exists(#pk) AND #state <> :deleting",
+            {":deleting": DocumentState.DELETING.value},
+        )
+        newest = Put(
+            _item(self.tenant_id, analysis, statements),
+            "attribute_not_exists(#pk) OR #revision <= :revision",
+            {":revision": analysis.revision},
+        )
+        try:
+            await self.table.transact([exists, newest])
+        except ConditionFailed as failed:
+            if failed.position == 0:
+                # Whoever removes the document may have passed here already.
+                async for _ in self.blobs.erase(key):
+                    pass
+                return False
+        return True
+
+    async def get(self, document_id: str, revision: int) -> Analysis | None:
+        """Return the analysis of one revision."""
+        body = await self.blobs.get(keys.document_analysis_object(self.tenant_id, document_id, revision))
+        return decode(body) if body is not None else None
+
+    async def kept(self, document_ids: Sequence[str]) -> Mapping[str, Kept]:
+        """Return what the table knows of the newest analyses of some documents."""
+        items = await self.table.batch_get([keys.document_analysis(self.tenant_id, name) for name in document_ids])
+        return {item["document_id"]: _kept(item) for item in items}
+
+
+def encode(analysis: Analysis) -> tuple[bytes, bytes]:
+    """Return the object and the statements of an analysis; equal ones give equal bytes. Blocks."""
+    body = analysis.model_dump_json(exclude_none=True)
+    statements = Statements.of(analysis).model_dump_json(exclude_none=True)
+    return _packed(body), _packed(statements)
+
+
+def decode(body: bytes) -> Analysis | None:
+    """Read the object; None for anything else."""
+    try:
+        return Analysis.model_validate_json(gzip.decompress(body))
+    except (OSError, EOFError, zlib.error, ValidationError):
+        return None
+
+
+def _packed(text: str) -> bytes:
+    return gzip.compress(text.encode("utf-8", "replace"), compresslevel=6, mtime=0)
+
+
+def _item(tenant_id: str, analysis: Analysis, statements: bytes) -> dict[str, Any]:
+    counts = analysis.findings.counts()
+    return {
+        **keys.document_analysis(tenant_id, analysis.document_id).as_dict(),
+        "entity": "document_analysis",
+        "document_id": analysis.document_id,
+        "revision": analysis.revision,
+        "version": analysis.version,
+        "method": analysis.method,
+        "counts": counts,
+        "at": analysis.at,
+        "statements": statements,
+        "complete": all(counts[name] <= MOST_STATEMENTS for name in ("actions", "decisions", "updates")),
+    }
+
+
+def _kept(item: Mapping[str, Any]) -> Kept:
+    return Kept(item["document_id"], item["revision"], item["version"], item["statements"], item["complete"])
