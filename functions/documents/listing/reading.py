@@ -120,7 +120,9 @@ class Listing:
         wanted, counts = Wanted(project_id=project_id, collection_id=collection_id), Counts()
         async for listed in self._pages(collection_id or project_id, None):
             candidates = [document for document in listed if wanted.takes(document)]
-            for document in await self._seen(candidates):
+            # The listing's copies do for numbers, unless something is hidden that they may lag behind.
+            hidden = await self._rights.sight.hidden()
+            for document in await (self._shown(candidates) if hidden else self._seen(candidates)):
                 if counts.total >= COUNTED_AT_MOST:
                     counts.is_complete = False
                     return counts
