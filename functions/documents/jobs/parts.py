@@ -113,7 +113,7 @@ async def put(
             "state": PartState.READ,
             "pages": len(numbers),
             "chunks": chunks,
-            "characters": sum(len(each.text) for each in batch.sources),
+            "characters": sum(len(each.text.strip()) for each in batch.sources),
             "bad_pages": reading.bad,
             "warnings": list(reading.warnings),
         }

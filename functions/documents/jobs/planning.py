@@ -95,7 +95,7 @@ async def _cut(context: Context, document: Document, version: Version, job: Job,
                     "state": PartState.READ,
                     "pages": len(found),
                     "chunks": await texts.chunks(batch),
-                    "characters": sum(len(page.text) for page in pages),
+                    "characters": sum(len(page.text.strip()) for page in pages),
                     "bad_pages": reading.bad if part.part == 1 else [],
                     "warnings": list(reading.warnings) if part.part == 1 else [],
                 }
