@@ -65,7 +65,10 @@ _OLE_STREAMS = (
     ("Book", XLS),
 )
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
-_MAIL_HEADERS = (b"received:", b"from:", b"return-path:", b"delivered-to:", b"date:", b"message-id:", b"mime-version:")
+_MAIL_HEADERS = (
+    *(b"received:", b"from:", b"to:", b"subject:", b"return-path:", b"delivered-to:", b"date:", b"message-id:"),
+    *(b"mime-version:", b"content-type:", b"reply-to:"),
+)
 
 
 def extension(name: str) -> str:

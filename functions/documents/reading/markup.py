@@ -1,11 +1,14 @@
 """XML as a stream of events, from files that nobody vouches for: no entities, no depth, no size in memory."""
 
+import re
 from collections.abc import Iterable, Iterator
 from xml.parsers import expat
 
 from documents.reading.units import Trouble
 
 MOST_DEPTH = 256
+
+_OPENINGS = re.compile(rb"(?:<[A-Za-z][^<>]*(?<!/)>\s*){%d}" % MOST_DEPTH)
 
 Start = tuple[str, dict[str, str]]
 Event = tuple[str, dict[str, str] | str | None]
@@ -48,6 +51,11 @@ def events(chunks: Iterable[bytes]) -> Iterator[Event]:
         yield from found
         raise Trouble("corrupt") from None
     yield from found
+
+
+def is_nested_deeply(content: bytes) -> bool:
+    """Tell whether so many elements open one in another that a parser that recurses would not come back."""
+    return _OPENINGS.search(content) is not None
 
 
 def attribute(attributes: dict[str, str], name: str) -> str | None:

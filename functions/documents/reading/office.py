@@ -1,16 +1,19 @@
 """Texts of many formats by kreuzberg, whose Markdown keeps headings, lists and tables."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from documents.reading import kinds, opendocument, sections, zips
+from documents.reading.decoding import decode
 from documents.reading.units import Task, Trouble, Unit, Units, Warned
 
 _ENCRYPTED = re.compile(r"encrypt|password", re.IGNORECASE)
-_HEAD = re.compile(r"\A---\n\n## [\w:.-]+: .*?(?:\n\n|\Z)", re.DOTALL)
-"""What kreuzberg makes of an HTML file's title and `meta` elements."""
+_META = re.compile(r"<(?:meta|base|link)\b[^<>]*>", re.IGNORECASE)
 _TOO_MUCH = re.compile(r"security|limit|bomb|exceed|too (?:large|many|deep)", re.IGNORECASE)
 _ESCAPES = re.compile(r"\\([*_#\[\]<>~`+.!()-])")
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_DEEP = 10_000
 _MOST_MARKUP = 32 * 2**20
 
 
@@ -50,8 +53,34 @@ def unescaped(text: str) -> str:
 def read(task: Task, media_type: str) -> Units:
     """Yield the sections of a document."""
     _check(task, media_type)
-    text = unescaped(extract(task, media_type).content)
-    yield from sections.markdown(_HEAD.sub("", text) if media_type == kinds.HTML else text)
+    if media_type == kinds.HTML:
+        yield from _html(task)
+    else:
+        yield from sections.markdown(unescaped(extract(task, media_type).content))
+
+
+def _html(task: Task) -> Units:
+    """Yield the sections of a page in any encoding: kreuzberg takes all of them for UTF-8."""
+    content = task.path.read_bytes()
+    declared = _CHARSET.search(content[:2048])
+    path = task.scratch_file()
+    page = decode(content, declared[1].decode() if declared else None)
+    path.write_text(_body(page), "utf-8", "replace")
+    text = extract(replace(task, path=path), kinds.HTML).content
+    if not text.strip() and content.count(b"<") > _DEEP:
+        raise Trouble("hostile", "It is nested too deeply.")
+    yield from sections.markdown(unescaped(text))
+
+
+def _body(page: str) -> str:
+    """Leave the head of a page out, of which kreuzberg makes text."""
+    for element in ("head", "title"):
+        lower = page.lower()
+        start = lower.find(f"<{element}>") if f"<{element}>" in lower else lower.find(f"<{element} ")
+        end = lower.find(f"</{element}>", start)
+        if 0 <= start < end:
+            page = page[:start] + page[end + len(element) + 3 :]
+    return _META.sub("", page)
 
 
 def _check(task: Task, media_type: str) -> None:

@@ -16,6 +16,8 @@ _TROUBLES = {
     pdfium.FPDF_ERR_SECURITY: "unsupported",
 }
 _CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_CATALOG = re.compile(rb"(\d+)\s+(\d+)\s+obj\s*<<[^>]{0,200}?/Type\s*/Catalog\b")
+_MOST_MENDED = 64 * 2**20
 _DOTS_PER_INCH = 200
 _MOST_PIXELS = 5000
 _SCANNED_AFTER = 100
@@ -29,6 +31,8 @@ class Pdf:
         pdfium.FPDF_InitLibrary()
         password = None if task.password is None else task.password.encode()
         self._document = pdfium.FPDF_LoadDocument(bytes(task.path), password)
+        if not self._document and pdfium.FPDF_GetLastError() == pdfium.FPDF_ERR_FORMAT:
+            self._document = _mended(task, password)
         if not self._document:
             raise self._trouble(task)
         self.pages: int = pdfium.FPDF_GetPageCount(self._document)
@@ -70,6 +74,20 @@ class Pdf:
             )
         finally:
             pdfium.FPDF_ClosePage(page)
+
+
+def _mended(task: Task, password: bytes | None) -> pdfium.FPDF_DOCUMENT | None:
+    """Open a file whose end is missing: PDFium finds its objects by itself, and needs to be told the first of them."""
+    with task.path.open("rb") as file:
+        content = file.read(_MOST_MENDED)
+    catalogs = list(_CATALOG.finditer(content))
+    if not catalogs:
+        return None
+    path = task.scratch_file()
+    path.write_bytes(
+        content + b"\nendstream\nendobj\ntrailer\n<</Root %s %s R>>\nstartxref\n0\n%%%%EOF\n" % catalogs[-1].groups()
+    )
+    return pdfium.FPDF_LoadDocument(bytes(path), password)
 
 
 def _draw(page: pdfium.FPDF_PAGE, path: Path) -> None:

@@ -47,7 +47,8 @@ async def read(
 ) -> Reading:
     """Return the pages `first` to `last` (0: to the end); a file without `probe.pages` is read whole.
 
-    `name` is what it was called, where its copy at `path` is called otherwise. Raises `ReadingError`: for the whole file, never for single pages of a paged one.
+    `name` is what it was called, where its copy at `path` is called otherwise. Raises `ReadingError`: for the whole
+    file, never for single pages of a paged one.
     """
     call = _Call(path, name or path.name, probe, password, limits)
     return await _in_thread(call, lambda: call.read(first, last))

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from documents.reading.markup import is_nested_deeply
 from documents.reading.units import Task, Trouble
 
 _HARMLESS_BYTES = 10 * 2**20
 """A member that unpacks to no more may be as well packed as it likes."""
 _CHUNK = 64 * 1024
+_LOOKED_AT = 4 * 2**20
 _MOST_PARTS = 20_000
 _ENCRYPTED = 0x1
 
@@ -47,7 +49,7 @@ def check(task: Task) -> list[str]:
             check_ratio(task, member.file_size, member.compress_size)
             task.budget.expand(member.file_size)
             if member.filename.endswith((".xml", ".xhtml", ".html", ".rels", ".ncx", ".opf")):
-                check_entities(archive, member)
+                check_markup(archive, member)
         return [member.filename for member in members]
 
 
@@ -56,15 +58,17 @@ def check_ratio(task: Task, size: int, packed: int) -> None:
         raise Trouble("hostile", "It unpacks to far more than it is.")
 
 
-def check_entities(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Refuse XML that declares entities of its own: no office program writes them."""
+def check_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Refuse XML that declares entities of its own, which no office program writes, or that nests too deeply."""
     try:
         with archive.open(member) as file:
-            head = file.read(_CHUNK)
+            head = file.read(_LOOKED_AT)
     except (*BROKEN, RuntimeError):
         return
-    if b"<!ENTITY" in head.replace(b"\0", b""):
+    if b"<!ENTITY" in head[:_CHUNK].replace(b"\0", b""):
         raise Trouble("hostile", "Its XML declares entities.")
+    if is_nested_deeply(head):
+        raise Trouble("hostile", "It is nested too deeply.")
 
 
 def chunks(task: Task, file: SupportsRead, packed: int = 0) -> Iterator[bytes]:
