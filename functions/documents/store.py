@@ -66,7 +66,7 @@ class DocumentStore:
 
     async def create(self, document: Document, correlation_id: str, *also: Write) -> None:
         """Write a new document; raises `AlsoRefused`."""
-        links = self._links(document.id, set(), set(document.owners))
+        links = self._links(document.id, set(), _holders(document))
         await self._write(Put(document.to_item(self.tenant_id)), document, correlation_id, [*also, *links])
 
     async def save(
@@ -79,7 +79,7 @@ class DocumentStore:
         stamped = {**changes, "change": before.change + 1, "updated_at": now()}
         after = Document.model_validate({**before.model_dump(), **stamped})
         write = Put(after.to_item(self.tenant_id), condition="#change = :before", values={":before": before.change})
-        links = self._links(before.id, set(before.owners), set(after.owners))
+        links = self._links(before.id, _holders(before), _holders(after))
         await self._write(write, after, correlation_id, [*also, *links], tell=tell)
         return after
 
@@ -100,6 +100,11 @@ class DocumentStore:
             if failed.position == 0:
                 raise Changed(Document.from_item(failed.item) if failed.item else None) from None
             raise AlsoRefused(failed.position - 1, failed.item) from None
+
+
+def _holders(document: Document) -> set[str]:
+    """Return which projects and collections have a document among theirs: none has one that is being deleted."""
+    return set(document.owners) if document.state is not DocumentState.DELETING else set()
 
 
 def happened(tenant_id: str, document: Document, correlation_id: str) -> Happened:

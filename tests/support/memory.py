@@ -246,6 +246,19 @@ class _S3:
 
         self._store.call(effect)
 
+    async def list_object_versions(self, *, Prefix: str, **_: Any) -> Typed:  # noqa: N803
+        def effect() -> list[tuple[str, _Version]]:
+            return [(key, v) for key, all_ in sorted(self._store.versions.items()) for v in all_]
+
+        found = [(key, version) for key, version in self._store.call(effect) if key.startswith(Prefix)]
+        return {
+            "Versions": [_entry(key, version) for key, version in found if version.body is not None],
+            "DeleteMarkers": [_entry(key, version) for key, version in found if version.body is None],
+        }
+
+    async def abort_multipart_upload(self, **_: Any) -> None:
+        self._store.call(lambda: None)
+
     async def get_bucket_versioning(self, **_: Any) -> Typed:
         return {"Status": "Enabled"}
 
@@ -266,18 +279,7 @@ class _Listing:
         found = self._store.call(
             lambda: [(key, v) for key, all_ in sorted(self._store.versions.items()) for v in all_ if v.body is not None]
         )
-        yield {
-            "Versions": [
-                {
-                    "Key": key,
-                    "VersionId": version.id,
-                    "LastModified": datetime.fromtimestamp(version.written_at, UTC),
-                    "Size": len(version.body),
-                }
-                for key, version in found
-                if key.startswith(Prefix)
-            ]
-        }
+        yield {"Versions": [_entry(key, version) for key, version in found if key.startswith(Prefix)]}
 
 
 class _Body:
@@ -292,6 +294,11 @@ class _Body:
 
     async def read(self) -> bytes:
         return self._body
+
+
+def _entry(key: str, version: _Version) -> Typed:
+    written_at = datetime.fromtimestamp(version.written_at, UTC)
+    return {"Key": key, "VersionId": version.id, "LastModified": written_at, "Size": len(version.body or b"")}
 
 
 def _key(item: Typed) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from almanac.errors import RetryableError
 from almanac.events import DeleteDocument
 from almanac.index.manifest import Manifest
 from documents.deletion.model import SETTLING_SECONDS, Receipt
-from documents.model import Document, DocumentState
+from documents.jobs import progress
+from documents.model import Document, DocumentState, Step
 from documents.store import Changed, DocumentStore
 
 _ATTEMPTS = 12
@@ -64,5 +65,13 @@ def _receipt(document: Document, requested_by: str, *, dropped: bool) -> Receipt
         dropped=dropped,
         pages=document.pages_sent,
         revision=document.revision,
-        settles_at=iso(at + SETTLING_SECONDS) if document.job is not None else None,
+        settles_at=iso(at + SETTLING_SECONDS) if _may_be_written(document, at) else None,
     )
+
+
+def _may_be_written(document: Document, at: float) -> bool:
+    """Tell whether a worker may be at the document: its job runs, or ended early and so lately that one may go on."""
+    job = document.job
+    if job is None or job.step is Step.READY:
+        return False
+    return progress.running(document, job.revision) is not None or document.updated_at > iso(at - SETTLING_SECONDS)

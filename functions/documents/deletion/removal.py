@@ -182,7 +182,6 @@ class Removal:
                 condition="#change = :change",
                 values={":change": document.change},
             ),
-            *(Delete(keys.owned_document(self._tenant_id, owner, document.id)) for owner in document.owners),
             added(self._tenant_id, **{DOCUMENT_BYTES: -(self._receipt.stored or 0)}),
             *self._tombstones(document),
         ]
