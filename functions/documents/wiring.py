@@ -10,6 +10,7 @@ from almanac.aws.table import Table
 from almanac.limits.quotas import Quotas
 from almanac.settings import BucketSettings, EncryptionSettings, QuotaSettings, TableSettings
 from almanac.web.pagination import CursorSecrets
+from documents.analysis.reports import ReportService
 from documents.collections.service import CollectionService
 from documents.deletion.service import DeletionService
 from documents.dependencies import Dependencies
@@ -75,3 +76,7 @@ def jobs(principal: Principal) -> JobService:
 
 def deletions(principal: Principal) -> DeletionService:
     return DeletionService(dependencies().table, principal)
+
+
+def reports(principal: Principal) -> ReportService:
+    return ReportService(dependencies(), principal)

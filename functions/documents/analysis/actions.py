@@ -8,7 +8,7 @@ from datetime import date
 
 from documents.analysis import cues
 from documents.analysis.dates import Dated, dates
-from documents.analysis.model import Action, When
+from documents.analysis.model import ActionItem, WrittenDate
 from documents.analysis.sections import Section
 from documents.analysis.units import Unit
 
@@ -75,11 +75,11 @@ _TRIM = " \t,;:.–—-([*_"
 class _Parsed:
     who: str | None
     what: str
-    when: When | None
+    when: WrittenDate | None
     state: str | None
 
 
-def action_in(unit: Unit, known: Collection[str], today: date | None) -> Action | None:
+def action_in(unit: Unit, known: Collection[str], today: date | None) -> ActionItem | None:
     """Return the action that a sentence or list item states. `known` are first words of names met so far."""
     text = unit.text
     label = cues.LABELS[Section.ACTIONS].match(text)
@@ -95,7 +95,7 @@ def action_in(unit: Unit, known: Collection[str], today: date | None) -> Action 
     if parsed is None or sum(map(str.isalnum, parsed.what)) < 3:
         return None
     state = parsed.state or ("x" if unit.ticked else None)
-    return Action(what=parsed.what, who=parsed.who, when=parsed.when, state=state, spans=[unit.span])
+    return ActionItem(what=parsed.what, who=parsed.who, when=parsed.when, state=state, spans=[unit.span])
 
 
 def parse(text: str, today: date | None, who: str | None = None) -> _Parsed | None:
@@ -121,7 +121,7 @@ def parse(text: str, today: date | None, who: str | None = None) -> _Parsed | No
 
 def _ending(
     text: str, begin: int, end: int, who: str | None, today: date | None
-) -> tuple[When | None, int, str | None]:
+) -> tuple[WrittenDate | None, int, str | None]:
     """Return the date, where what comes before it and the owner ends, and the owner."""
     found = [each for each in dates(text, today) if each.start >= begin]
     due = next((each for each in found if each.due), None)

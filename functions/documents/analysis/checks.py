@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from documents.analysis.model import Findings, Name, Sentence, Span, When
+from documents.analysis.model import Findings, NamedParty, SummarySentence, TextSpan, WrittenDate
 from documents.analysis.units import Page
 
 _MARKS = re.compile(r"[*_`\\]|<br\s*/?>", re.IGNORECASE)
@@ -23,7 +23,7 @@ def flat(text: str) -> str:
     return " ".join(_MARKS.sub(" ", text).split()).casefold()
 
 
-def stands(span: Span, pages: Mapping[int, Page]) -> bool:
+def stands(span: TextSpan, pages: Mapping[int, Page]) -> bool:
     """Tell whether a quote is what the text has at its place."""
     page = pages.get(span.page)
     return page is not None and bool(span.quote) and page.text[span.start : span.end] == span.quote
@@ -43,11 +43,11 @@ def verified(findings: Findings, pages: Sequence[Page]) -> tuple[Findings, int]:
 
 def holds(item: Any, pages: Mapping[int, Page]) -> bool:
     """Tell whether all spans of an item stand in the text and each of its fields stands in one of them."""
-    spans = [item.span] if isinstance(item, Sentence) else item.spans
+    spans = [item.span] if isinstance(item, SummarySentence) else item.spans
     if not all(stands(span, pages) for span in spans):
         return False
     quotes = [flat(span.quote) for span in spans]
-    if isinstance(item, Name):
+    if isinstance(item, NamedParty):
         return all(flat(item.name) in quote for quote in quotes)
     return all(any(field in quote for quote in quotes) for field in _fields(item))
 
@@ -59,5 +59,5 @@ def _fields(item: Any) -> Iterator[str]:
             # An empty field says nothing and so must not be there; no quote holds a line break.
             yield flat(value) or "\n"
     when = getattr(item, "when", None)
-    if isinstance(when, When):
+    if isinstance(when, WrittenDate):
         yield flat(when.written) or "\n"

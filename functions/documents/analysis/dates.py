@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from documents.analysis.model import When
+from documents.analysis.model import WrittenDate
 
 _MONTHS = {
     name: number
@@ -97,7 +97,7 @@ class Dated:
     start: int
     end: int
     due: bool
-    when: When
+    when: WrittenDate
 
 
 def dates(text: str, today: date | None = None) -> list[Dated]:
@@ -111,7 +111,7 @@ def dates(text: str, today: date | None = None) -> list[Dated]:
     return sorted(kept, key=lambda each: each.start)
 
 
-def full(when: When | None) -> date | None:
+def full(when: WrittenDate | None) -> date | None:
     """Return a date that is known to the day."""
     if when is None or when.date is None or len(when.date) != 10:
         return None
@@ -125,7 +125,7 @@ def _exact(text: str, match: re.Match[str], today: date | None) -> Dated | None:
     end = match.end()
     if year := _AFTER_DATE.match(text, end):
         end = year.end()
-    return _dated(text, match.start(), end, When(written=text[match.start() : end], date=resolved or None))
+    return _dated(text, match.start(), end, WrittenDate(written=text[match.start() : end], date=resolved or None))
 
 
 def _resolve(match: re.Match[str], today: date | None) -> "str | Literal[False] | None":
@@ -186,10 +186,12 @@ def _loose(text: str, today: date | None) -> Iterator[Dated]:
             day = today + timedelta(days=ahead) if ahead else None
         elif today and match["tomorrow"]:
             day = today + timedelta(days=1)
-        yield _dated(text, match.start(), match.end(), When(written=written, date=day.isoformat() if day else None))
+        yield _dated(
+            text, match.start(), match.end(), WrittenDate(written=written, date=day.isoformat() if day else None)
+        )
 
 
-def _dated(text: str, start: int, end: int, when: When) -> Dated:
+def _dated(text: str, start: int, end: int, when: WrittenDate) -> Dated:
     before = text[max(0, start - 40) : start]
     due = _BEFORE.search(before)
     at = due or _ON.search(before)

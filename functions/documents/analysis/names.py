@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from documents.analysis import cues
-from documents.analysis.model import Action, Name, Span
+from documents.analysis.model import ActionItem, NamedParty, TextSpan
 from documents.analysis.sections import Section
 from documents.analysis.units import Page, Unit
 
@@ -52,7 +52,7 @@ class Names:
     """Collects names, page by page."""
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], list[Span]] = {}
+        self._spans: dict[tuple[str, str], list[TextSpan]] = {}
         self.known: set[str] = set()
         """The first words of people's names, in lower case."""
 
@@ -72,18 +72,20 @@ class Names:
             self._all(unit, "person", _INITIALS)
         self._all(unit, "organisation", _COMPANY, _COMPANY_RU, _OTHER)
 
-    def owner(self, action: Action) -> None:
+    def owner(self, action: ActionItem) -> None:
         """Take in who is to do something."""
         for name in _SEPARATOR.split(action.who or ""):
             if name and _PERSON.fullmatch(name) and not _GROUP.fullmatch(name):
                 self._add("person", name, _within(action.spans[0], name))
 
-    def found(self, pages: Sequence[Page]) -> list[Name]:
+    def found(self, pages: Sequence[Page]) -> list[NamedParty]:
         """Return the names in order of their first place, with how often the pages have each."""
         listed = [each for each in self._spans.items() if not self._is_short(*each[0])][:MOST_NAMES]
         texts = [page.text for page in pages]
         return [
-            Name(name=name, kind=kind, mentions=max(len(spans), sum(text.count(name) for text in texts)), spans=spans)
+            NamedParty(
+                name=name, kind=kind, mentions=sum(text.count(name) for text in texts) or len(spans), spans=spans
+            )
             for (kind, name), spans in listed
         ]
 
@@ -123,7 +125,7 @@ class Names:
                 page_span = unit.page.span(unit.start + start, unit.start + end)
                 self._add(kind, " ".join(unit.text[start:end].split()), page_span)
 
-    def _add(self, kind: str, name: str, span: Span) -> None:
+    def _add(self, kind: str, name: str, span: TextSpan) -> None:
         spans = self._spans.setdefault((kind, name), [])
         if len(spans) < MOST_SPANS and span not in spans:
             spans.append(span)
@@ -136,7 +138,7 @@ def lists_names(text: str) -> bool:
     return _LABEL.match(text) is not None
 
 
-def _within(span: Span, name: str) -> Span:
+def _within(span: TextSpan, name: str) -> TextSpan:
     """Return where a name stands in a quote; the whole of it when the name is not there as it is."""
     place = span.quote.find(name)
     if place < 0:

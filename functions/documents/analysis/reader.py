@@ -20,7 +20,17 @@ from almanac.observability import emit, log
 from documents.analysis import cues, prompts
 from documents.analysis.checks import flat
 from documents.analysis.dates import dates, full
-from documents.analysis.model import Action, Decision, Findings, Milestone, Question, Risk, Sentence, Span, When
+from documents.analysis.model import (
+    ActionItem,
+    Decision,
+    Findings,
+    Milestone,
+    OpenQuestion,
+    Risk,
+    SummarySentence,
+    TextSpan,
+    WrittenDate,
+)
 from documents.analysis.prompts import Claim
 from documents.analysis.reading import Reading
 from documents.analysis.summary import SENTENCES, Nearness
@@ -172,13 +182,13 @@ def merged(
 ) -> tuple[Findings, int]:
     """Return findings with what of the claims holds and was not found before, and how many did not hold. Blocks."""
     lists: dict[str, list[Any]] = {name: list(getattr(findings, name)) for name in (*_LISTS.values(), "summary")}
-    told: list[Sentence] = []
+    told: list[SummarySentence] = []
     dropped = 0
     for claim, passage in claims:
         item = believed(claim, passage, today)
         if item is None:
             dropped += 1
-        elif isinstance(item, Sentence):
+        elif isinstance(item, SummarySentence):
             told.append(item)
         elif not _is_known(item, lists[_LISTS[claim.kind]]):
             lists[_LISTS[claim.kind]].append(item)
@@ -204,20 +214,20 @@ def believed(claim: Claim, passage: Passage | None, today: date | None) -> Any:
     common: dict[str, Any] = {"what": what, "spans": [span], "found_by": "model"}
     match claim.kind:
         case "summary":
-            return Sentence(text=" ".join(span.quote.split()), span=span, found_by="model")
+            return SummarySentence(text=" ".join(span.quote.split()), span=span, found_by="model")
         case "action":
-            return Action(who=who, when=when, **common)
+            return ActionItem(who=who, when=when, **common)
         case "decision":
             return Decision(who=who, when=when, **common)
         case "risk":
             return Risk(likelihood=likelihood, impact=impact, who=who, **common)
         case "question":
-            return Question(who=who, **common)
+            return OpenQuestion(who=who, **common)
         case "milestone":
             return Milestone(when=when, kind="milestone", **common) if when else None
 
 
-def _located(quote: str, passage: Passage) -> Span | None:
+def _located(quote: str, passage: Passage) -> TextSpan | None:
     """Return where a quote stands in a passage, blank space aside."""
     words = quote.split()
     if not words:
@@ -230,17 +240,17 @@ def _within(field: str | None, quote: str) -> str | None:
     return " ".join(field.split()) if field and flat(field) and flat(field) in quote else None
 
 
-def _when(field: str | None, quote: str, today: date | None) -> When | None:
+def _when(field: str | None, quote: str, today: date | None) -> WrittenDate | None:
     if field is None or _within(field, flat(quote)) is None:
         return None
     written = " ".join(field.split())
     found = dates(f"by {written}", today)
-    return When(written=written, date=found[0].when.date if len(found) == 1 else None)
+    return WrittenDate(written=written, date=found[0].when.date if len(found) == 1 else None)
 
 
 def _is_known(item: Any, others: Sequence[Any]) -> bool:
     return any(_overlap(item.spans[0], span) for other in others for span in other.spans)
 
 
-def _overlap(one: Span, other: Span) -> bool:
+def _overlap(one: TextSpan, other: TextSpan) -> bool:
     return one.page == other.page and one.start < other.end and other.start < one.end

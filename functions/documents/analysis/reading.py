@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from documents.analysis.model import Findings, When
+from documents.analysis.model import Findings, WrittenDate
 from documents.analysis.summary import Nearness
 from documents.analysis.units import Page
 
@@ -16,7 +16,7 @@ class Reading:
     findings: Findings
     method: str
     ranked_by: str
-    document_date: When | None
+    document_date: WrittenDate | None
     pages: int
     fallback: str | None = None
     dropped: int = 0

@@ -9,7 +9,16 @@ from datetime import date
 from documents.analysis import statements, tables
 from documents.analysis.actions import action_in
 from documents.analysis.dates import dates, full
-from documents.analysis.model import Action, Decision, Findings, Milestone, Question, Risk, Update, When
+from documents.analysis.model import (
+    ActionItem,
+    Decision,
+    Findings,
+    Milestone,
+    OpenQuestion,
+    ProgressNote,
+    Risk,
+    WrittenDate,
+)
 from documents.analysis.names import Names
 from documents.analysis.sections import Section
 from documents.analysis.summary import MOST_CANDIDATES, may_be_chosen
@@ -29,15 +38,15 @@ _HEAD_LINES = 15
 
 @dataclass
 class _Found:
-    actions: list[Action] = field(default_factory=list)
+    actions: list[ActionItem] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
     milestones: list[Milestone] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    updates: list[Update] = field(default_factory=list)
+    questions: list[OpenQuestion] = field(default_factory=list)
+    updates: list[ProgressNote] = field(default_factory=list)
 
 
-def document_date(pages: Sequence[Page]) -> When | None:
+def document_date(pages: Sequence[Page]) -> WrittenDate | None:
     """Return the document's own date: behind a label, or the only one in its first lines."""
     if not pages:
         return None
@@ -126,14 +135,14 @@ def _sentence(unit: Unit, found: _Found, names: Names, today: date | None) -> No
             _keep(found, milestone)
 
 
-def _keep(found: _Found, item: "Action | Decision | Risk | Milestone | Question | Update") -> None:
+def _keep(found: _Found, item: "ActionItem | Decision | Risk | Milestone | OpenQuestion | ProgressNote") -> None:
     kinds: dict[type, list] = {  # type: ignore[type-arg]
-        Action: found.actions,
+        ActionItem: found.actions,
         Decision: found.decisions,
         Risk: found.risks,
         Milestone: found.milestones,
-        Question: found.questions,
-        Update: found.updates,
+        OpenQuestion: found.questions,
+        ProgressNote: found.updates,
     }
     kept = kinds[type(item)]
     if len(kept) < MOST_ITEMS:

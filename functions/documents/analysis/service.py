@@ -11,7 +11,7 @@ from time import monotonic
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Item, Table
-from almanac.clock import now
+from almanac.clock import iso, now
 from almanac.events import AnalyseDocument
 from almanac.index.manifest import Directory, from_item
 from almanac.index.sources import Source, SourceBatch
@@ -82,7 +82,7 @@ class Analyst:
         store = DocumentStore(self.table, message.tenant_id)
         document = await store.get(message.document_id)
         version = _version(document, message.revision)
-        if version is None:
+        if document is None or version is None:
             raise _Gone
         sources = [each async for each in self._sources(store, message)]
         pages, left_out = await asyncio.to_thread(_pages, sources)
@@ -96,6 +96,7 @@ class Analyst:
             ranked_by=reading.ranked_by,
             fallback=reading.fallback,
             document_date=reading.document_date,
+            written_at=_written_at(sources) or document.updated_at,
             pages=reading.pages,
             pages_left_out=left_out + len(pages) - reading.pages,
             dropped=dropped + reading.dropped,
@@ -161,6 +162,12 @@ def _version(document: Document | None, revision: int) -> int | None:
     if document.job is not None and document.job.revision == revision == document.revision:
         return document.job.version
     return document.shown_version if document.shown_revision == revision else None
+
+
+def _written_at(sources: Sequence[tuple[int, Source]]) -> str | None:
+    times = (source.written_at for _, source in sources if source.written_at)
+    first = next(times, None)
+    return iso(first.timestamp()) if first else None
 
 
 def _clean(body: bytes) -> list[Source]:

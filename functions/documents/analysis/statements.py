@@ -6,7 +6,7 @@ from datetime import date
 
 from documents.analysis import cues
 from documents.analysis.dates import dates
-from documents.analysis.model import Decision, Milestone, Question, Risk, Update
+from documents.analysis.model import Decision, Milestone, OpenQuestion, ProgressNote, Risk
 from documents.analysis.sections import Section
 from documents.analysis.units import Unit
 
@@ -91,7 +91,7 @@ def milestone_in(unit: Unit, today: date | None) -> Milestone | None:
     return Milestone(what=what, when=first.when, kind=kind, spans=[unit.span]) if says else None
 
 
-def question_in(unit: Unit) -> Question | None:
+def question_in(unit: Unit) -> OpenQuestion | None:
     """Return what a unit leaves open."""
     text = unit.text
     found = _labelled(unit, Section.QUESTIONS)
@@ -103,10 +103,10 @@ def question_in(unit: Unit) -> Question | None:
     if owner := _FIRST_OWNER.search(what):
         named = re.match(cues.NAMES, owner["n"])
         who, what = who or (named[0] if named else None), what[: owner.start()].strip(_TRIM)
-    return Question(what=what, who=who, spans=[unit.span]) if _says(what) else None
+    return OpenQuestion(what=what, who=who, spans=[unit.span]) if _says(what) else None
 
 
-def update_in(unit: Unit) -> Update | None:
+def update_in(unit: Unit) -> ProgressNote | None:
     """Return what a unit says of something that was to be done: it is done, or will not be."""
     text = unit.text
     found = _labelled(unit, Section.DONE)
@@ -115,13 +115,13 @@ def update_in(unit: Unit) -> Update | None:
     if not _says(what):
         return None
     if cues.DROPPED.search(text) and found is None:
-        return Update(what=what, says="dropped", spans=[unit.span])
+        return ProgressNote(what=what, says="dropped", spans=[unit.span])
     done = cues.DONE.search(text)
     if found is None and (done is None or cues.NOT_DONE.search(text)):
         return None
     who = re.match(rf"(?P<who>{cues.NAMES})\s", text)
     named = who["who"] if who and done and done.start() <= who.end() else None
-    return Update(what=what, says="done", who=named, spans=[unit.span])
+    return ProgressNote(what=what, says="done", who=named, spans=[unit.span])
 
 
 def _has_digits(written: str) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Check, ConditionFailed, Put, Table
-from documents.analysis.model import Action, Analysis, Decision, Update, When
+from documents.analysis.model import ActionItem, Analysis, Decision, ProgressNote, WrittenDate
 from documents.model import DocumentState
 
 MOST_STATEMENTS = 200
@@ -23,16 +23,18 @@ class Statements(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    document_date: When | None = None
-    actions: list[Action] = Field(default_factory=list)
+    document_date: WrittenDate | None = None
+    written_at: str = ""
+    actions: list[ActionItem] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
-    updates: list[Update] = Field(default_factory=list)
+    updates: list[ProgressNote] = Field(default_factory=list)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         found = analysis.findings
         return cls(
             document_date=analysis.document_date,
+            written_at=analysis.written_at,
             actions=found.actions[:MOST_STATEMENTS],
             decisions=found.decisions[:MOST_STATEMENTS],
             updates=found.updates[:MOST_STATEMENTS],

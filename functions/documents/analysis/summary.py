@@ -7,7 +7,7 @@ passages' meaning more. No two of those chosen say the same.
 import math
 from collections.abc import Mapping, Sequence
 
-from documents.analysis.model import Sentence
+from documents.analysis.model import SummarySentence
 from documents.analysis.names import lists_names
 from documents.analysis.sections import Section
 from documents.analysis.terms import content
@@ -31,7 +31,7 @@ def may_be_chosen(unit: Unit) -> bool:
     return sum(map(str.isalpha, text)) * 2 > len(text) and not text.rstrip().endswith(":") and not lists_names(text)
 
 
-def choose(units: Sequence[Unit], nearness: Nearness) -> list[Sentence]:
+def choose(units: Sequence[Unit], nearness: Nearness) -> list[SummarySentence]:
     """Return the summary in the order of the text. Blocks."""
     bags = [content(unit.text) for unit in units]
     counts: dict[str, int] = {}
@@ -52,7 +52,7 @@ def choose(units: Sequence[Unit], nearness: Nearness) -> list[Sentence]:
         if not any(_share(bags[place], bags[other]) > _ALIKE for other in chosen):
             chosen.append(place)
     spans = [units[place].span for place in sorted(chosen)]
-    return [Sentence(text=" ".join(span.quote.split()), span=span) for span in spans]
+    return [SummarySentence(text=" ".join(span.quote.split()), span=span) for span in spans]
 
 
 def _worth(unit: Unit, bag: frozenset[str], counts: Mapping[str, int], depth: float, nearness: Nearness) -> float:

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from documents.analysis.dates import dates
-from documents.analysis.model import Action, Decision, Milestone, Question, Risk, When
+from documents.analysis.model import ActionItem, Decision, Milestone, OpenQuestion, Risk, WrittenDate
 from documents.analysis.sections import Section
 from documents.analysis.units import Unit
 
@@ -57,7 +57,7 @@ _HEADERS = {
 _NOTHING = re.compile(r"[\s\-–—./?*]*|n/?a|none|tb[dca]|нет|уточняется", re.IGNORECASE)
 _MARKS = re.compile(r"^[*_`\s]+|[*_`\s]+$")
 
-Row = Action | Decision | Risk | Milestone | Question
+Row = ActionItem | Decision | Risk | Milestone | OpenQuestion
 
 
 def column_of(header: str) -> Column | None:
@@ -114,17 +114,17 @@ def _item(kind: Column, what: str, cells: dict[Column, str], unit: Unit, today: 
         case Column.DECISION:
             return Decision(what=what, who=who, when=when, spans=spans)
         case Column.QUESTION:
-            return Question(what=what, who=who, spans=spans)
+            return OpenQuestion(what=what, who=who, spans=spans)
         case Column.MILESTONE:
             return Milestone(what=what, when=when, kind="milestone", spans=spans) if when else None
         case _:
-            return Action(what=what, who=who, when=when, state=cells.get(Column.STATE), spans=spans)
+            return ActionItem(what=what, who=who, when=when, state=cells.get(Column.STATE), spans=spans)
 
 
-def _when(cell: str | None, today: date | None) -> When | None:
+def _when(cell: str | None, today: date | None) -> WrittenDate | None:
     """Return the date of a cell; what is no date ("ASAP", "week 12") stays as it is written."""
     if cell is None:
         return None
     prefix = "by "
     found = dates(prefix + cell, today)
-    return When(written=cell, date=found[0].when.date if len(found) == 1 else None)
+    return WrittenDate(written=cell, date=found[0].when.date if len(found) == 1 else None)

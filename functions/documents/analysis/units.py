@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from documents.analysis.model import Span
+from documents.analysis.model import TextSpan
 from documents.analysis.sections import Section, section_of
 
 MAX_UNIT = 1200
@@ -58,12 +58,12 @@ class Page:
             text = _COMMENT.sub(lambda found: _VISIBLE.sub(" ", found[0]), text)
         return cls(number, label, text)
 
-    def span(self, start: int, end: int) -> Span:
+    def span(self, start: int, end: int) -> TextSpan:
         """Return a span without the blank space at its ends."""
         piece = self.text[start:end]
         start += len(piece) - len(piece.lstrip())
         quote = piece.strip()
-        return Span(page=self.number, label=self.label, start=start, end=start + len(quote), quote=quote)
+        return TextSpan(page=self.number, label=self.label, start=start, end=start + len(quote), quote=quote)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Unit:
         return self.page.text[self.start : self.end].replace("\n", " ").replace("\t", " ")
 
     @property
-    def span(self) -> Span:
+    def span(self) -> TextSpan:
         return self.page.span(self.start if self.quoted_from is None else self.quoted_from, self.end)
 
 

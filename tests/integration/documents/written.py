@@ -115,6 +115,9 @@ class Writer:
             written_at=at,
         )
         items = [document.to_item(self.tenant), version.to_item(self.tenant, document.id)]
+        for owner in document.owners:
+            row = {"entity": "owned_document", "document_id": document.id}
+            items.append({**keys.owned_document(self.tenant, owner, document.id).as_dict(), **row})
         for number, start in enumerate(range(0, len(pages), PAGES_A_PART), 1):
             batch = SourceBatch(sources=list(_sources(document, pages[start : start + PAGES_A_PART], start, at)))
             key = keys.document_text(self.tenant, document.id, document.revision, number)

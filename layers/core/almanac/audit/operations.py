@@ -56,6 +56,7 @@ OPERATIONS: dict[str, Kind] = {
     # documents
     "create_document": C, "create_document_from_content": C, "get_document": R, "update_document": C,
     "download_document": R, "get_document_text": R, "compare_document_versions": R,
+    "get_document_analysis": R, "list_commitments": R,
     "list_document_versions": R, "get_document_version": R,
     "create_document_version": C, "put_document_content": C, "complete_document_upload": C,
     "give_up_document_upload": C, "list_documents": R, "suggest_documents": R, "count_documents": R,
