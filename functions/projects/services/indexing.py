@@ -1,12 +1,14 @@
 """What the index says of messages, kept where their readers see it."""
 
+import time
 from contextlib import suppress
 
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
-from almanac.aws.table import ConditionFailed, Update
+from almanac.aws.table import ConditionFailed, Put, Update
 from almanac.clock import now
 from almanac.events import MessageOrigin, SourcesFailed, SourcesIndexed
+from projects import news
 from projects.batches import awaited, put_batch
 from projects.dependencies import Dependencies
 from projects.model import Indexed, IndexedState, Message
@@ -17,8 +19,12 @@ _INTERNAL = "an error of Almanac's own; write the message again to have it tried
 async def message_indexed(dependencies: Dependencies, event: SourcesIndexed, origin: MessageOrigin) -> None:
     """Show that a version of a message is searchable; its words need no help from now on."""
     state = Indexed(state=IndexedState.INDEXED, at=now(), chunks=event.chunks)
+    message = await _current(dependencies, event.tenant_id, origin)
+    told = []
+    if message is not None and message.indexed.state is not IndexedState.INDEXED:
+        told.append(_news(event, message, "indexed"))
     try:
-        await dependencies.table.write(_shown(event.tenant_id, origin, state))
+        await dependencies.table.transact([_shown(event.tenant_id, origin, state), *told])
     except ConditionFailed:
         await remove_version(dependencies.blobs, event.tenant_id, origin.message_id, origin.version)
     # A newer version is awaited in the place of this one, and a deleted message not at all.
@@ -52,10 +58,15 @@ async def _show_failure(
     state = Indexed(state=IndexedState.FAILED, at=now(), code=event.code, cause=cause)
     stays = dependencies.manifest(event.tenant_id).await_(awaited(message))
     try:
-        await dependencies.table.transact([_shown(event.tenant_id, origin, state), stays])
+        told = _news(event, message, "failed", code=event.code)
+        await dependencies.table.transact([_shown(event.tenant_id, origin, state), stays, told])
     except ConditionFailed as refused:
         return refused.item is not None and refused.item["version"] == origin.version
     return True
+
+
+def _news(event: SourcesIndexed | SourcesFailed, message: Message, state: str, **more: str) -> Put:
+    return news.message(event.tenant_id, event.correlation_id, message, state, time.time(), **more)
 
 
 async def _current(dependencies: Dependencies, tenant_id: str, origin: MessageOrigin) -> Message | None:

@@ -17,6 +17,7 @@ from almanac.index.history import HeadHistory
 from almanac.index.manifest import Head
 from almanac.index.sources import SourceBatch
 from almanac.observability import emit, log
+from projects import news
 from projects.dependencies import Dependencies
 from projects.model import RepositoryState, SyncError
 from projects.sync.records import (
@@ -92,10 +93,27 @@ class _Ending:
         """Take the batch off the run's pending ones, once."""
         progress = self._progress({"progress_at": int(self._clock())}, {"pending": -1, **add})
         try:
-            await self._table.transact([*self._taken(), progress])
+            await self._table.transact([*self._taken(), progress, *await self._told()])
         except ConditionFailed:
             return
         await self._dependencies.blobs.delete([self._object])
+
+    async def _told(self) -> list[Write]:
+        """Return what tells how far the run is, at some of its batches."""
+        if not news.is_told(self._origin.batch):
+            return []
+        run, repository = await self._table.get(self._run_key), await self._table.get(self._repository_key)
+        if run is None or repository is None or run["done"] or repository["state"] == RepositoryState.DELETING:
+            return []
+        progress = {"run": run["run"], "batches": run["batches"], "pending": max(0, run["pending"] - 1)}
+        return [self._news(Repository.from_item(repository), RepositoryState(repository["state"]), **progress)]
+
+    def _news(
+        self, repository: Repository, state: RepositoryState, *, error: SyncError | None = None, **progress: Any
+    ) -> Write:
+        return news.repository(
+            self._tenant_id, self._correlation_id, repository, state, self._clock(), error=error, **progress
+        )
 
     async def isolate(self, code: str, cause: str) -> None:
         """Replace a failed batch by its parts, or record the failure of its only source."""
@@ -224,7 +242,9 @@ class _Ending:
         changes |= next_check(repository, now, quiet=run.broken is not None or repeated)
         changes |= {"last_error": error.model_dump()} if error else {}
         removed += [] if error else ["last_error"]
-        writes: list[Write] = [self._repository_update(repository, run, changes, removed), self._closed(now)]
+        counts = counts_after(repository, run, len(run.failed)).model_dump()
+        told = self._news(repository, _state(repository, run), error=error, run=run.run, pending=0, counts=counts)
+        writes: list[Write] = [self._repository_update(repository, run, changes, removed), self._closed(now), told]
         if run.broken is None:
             writes += self._shown(repository, run, now)
         if repository.wanted > run.seen:

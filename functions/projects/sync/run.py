@@ -13,6 +13,7 @@ from almanac.ids import new_ulid
 from almanac.limits.quotas import QuotaExceeded
 from almanac.observability import emit, log, log_failure
 from almanac.worker.batch import Deadline
+from projects import news
 from projects.model import RepositoryState
 from projects.sync import completion, failures
 from projects.sync.dependencies import SyncDependencies
@@ -75,14 +76,26 @@ async def give_up(dependencies: SyncDependencies, message: SyncRepository, code:
     """Show a failure that is not the host's, whoever holds the lease."""
     cause = "The sync stopped on an error of Almanac's own. It is tried again by itself; the log has the details."
     error = error_of(failures.SyncFailed(code, cause), dependencies.clock())
+    key = keys.repository(message.tenant_id, message.repository_id)
+    item = await dependencies.table.get(key)
+    if item is None:
+        return
     failed = Update(
-        keys.repository(message.tenant_id, message.repository_id),
+        key,
         set={"state": RepositoryState.FAILED.value, "last_error": error.model_dump()},
         condition="attribute_exists(#pk) AND #state <> :deleting",
         values={":deleting": RepositoryState.DELETING.value},
     )
+    told = news.repository(
+        message.tenant_id,
+        message.correlation_id,
+        Repository.from_item(item),
+        RepositoryState.FAILED,
+        dependencies.clock(),
+        error=error,
+    )
     with suppress(ConditionFailed):
-        await dependencies.table.write(failed)
+        await dependencies.table.transact([failed, told])
 
 
 @asynccontextmanager
@@ -168,7 +181,7 @@ class _Sync:
                 missing = error_of(target.missing, self._dependencies.clock()) if target.missing else None
                 return await self._store.settle(repository, missing, quiet=True)
             await self._check_room()
-            await self._store.mark(RepositoryState.SYNCING)
+            await self._store.mark(repository, RepositoryState.SYNCING)
             target, objects = await fetcher.fetch()
         except failures.SyncFailed as failure:
             try:
@@ -237,7 +250,7 @@ class _Sync:
             if ahead is not None:
                 await asyncio.wait([ahead])
             objects.close()
-        await self._store.emitted(run, submodules)
+        await self._store.emitted(repository, run, submodules)
         await self._finish(run)
 
     def _before(self, repository: Repository, run: Run, objects: Objects) -> list[dict[str, str]]:

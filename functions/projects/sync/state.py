@@ -14,6 +14,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update, Write
 from almanac.clock import iso
 from almanac.events import IndexSources, SyncRepository
+from projects import news
 from projects.model import Attempt, RepositoryState, SyncError
 from projects.sync.records import (
     KEPT_SECONDS,
@@ -110,9 +111,10 @@ class SyncStore:
         """Hold the lease for longer; raises `LeaseLost`."""
         await self._held(Update(self._key, set={"lease_until": int(self._clock()) + LEASE_SECONDS}))
 
-    async def mark(self, state: RepositoryState) -> None:
-        """Show a state while working; raises `LeaseLost`."""
-        await self._held(Update(self._key, set={"state": state.value}))
+    async def mark(self, repository: Repository, state: RepositoryState) -> None:
+        """Show a state while working, and tell it; raises `LeaseLost`."""
+        shown = self._while_held(Update(self._key, set={"state": state.value}))
+        await self._transact([shown, self._news(repository, state)])
 
     async def let_go(self) -> None:
         """Give the lease back with nothing else changed."""
@@ -130,17 +132,29 @@ class SyncStore:
             remove.append("last_error")
         if failure is None:
             changes["last_synced_at"] = iso(self._clock())
+        update = Update(
+            self._key, set=changes, remove=remove, condition="#wanted = :wanted", values={":wanted": repository.wanted}
+        )
+        told = self._settled(repository, changes, failure)
         try:
-            await self._held(
-                Update(self._key, set=changes, remove=remove, condition="#wanted = :wanted"),
-                {":wanted": repository.wanted},
-            )
+            if told:
+                await self._transact([self._while_held(update), *told])
+            else:
+                await self._held(update)
         except LeaseLost:
             item = await self._table.get(self._key)
             if item is None or item.get("lease_owner") != self._owner:
                 raise
             return False
         return True
+
+    def _settled(self, before: Repository, changes: Mapping[str, Any], failure: SyncError | None) -> Sequence[Write]:
+        """Return what tells of a look at the remote: nothing where everything is as it was."""
+        known = before.last_error.code if before.last_error else None
+        state = RepositoryState(changes.get("state", before.state))
+        if (state, failure.code if failure else None) == (before.state, known if failure else None):
+            return []
+        return [self._news(before, state, error=failure)]
 
     async def repository(self) -> Repository:
         """Return the repository as it is now; raises `LeaseLost` when it is not ours any more."""
@@ -220,11 +234,12 @@ class SyncStore:
         keep = self._run_update(run, {"progress_at": int(self._clock())})
         await self._transact([self._release(), keep, self.sync_message("continue")])
 
-    async def emitted(self, run: Run, submodules: Sequence[str]) -> None:
-        """Record that the last batch is out, and give the lease back."""
+    async def emitted(self, repository: Repository, run: Run, submodules: Sequence[str]) -> None:
+        """Record that the last batch is out, tell it, and give the lease back."""
         changes = {"emitted": True, "submodules": list(submodules), "progress_at": int(self._clock())}
         release = self._release({"state": RepositoryState.INDEXING.value})
-        await self._transact([self._run_update(run, changes), release])
+        told = self._news(repository, RepositoryState.INDEXING, run=run.run, batches=run.batches)
+        await self._transact([self._run_update(run, changes), release, told])
 
     async def nudge(self, run: Run, limit: int) -> int:
         """Send the batches that a stuck run waits for again, at most `limit`, and give the lease back."""
@@ -271,6 +286,13 @@ class SyncStore:
         """Give the lease back and ask for another look."""
         await self._transact([self._release(), self.sync_message("requested")])
 
+    def _news(
+        self, repository: Repository, state: RepositoryState, *, error: SyncError | None = None, **progress: Any
+    ) -> Put:
+        return news.repository(
+            self._tenant_id, self._correlation_id, repository, state, self._clock(), error=error, **progress
+        )
+
     def _renewal(self) -> Update:
         return Update(
             self._key,
@@ -302,20 +324,20 @@ class SyncStore:
         key = keys.sync_run(self._tenant_id, self._repository_id, run.run)
         return Update(key, set=changes, add=add or {}, condition=condition, values=values)
 
-    async def _held(self, update: Update, values: Mapping[str, Any] | None = None) -> None:
-        given = "" if update.condition == "attribute_exists(#pk)" else f" AND {update.condition}"
-        condition = f"#lease_owner = :owner AND {_NOT_DELETING}{given}"
-        held = Update(
-            update.key,
-            set=update.set,
-            remove=update.remove,
-            condition=condition,
-            values={":owner": self._owner, **_DELETING, **(values or {})},
-        )
+    async def _held(self, update: Update) -> None:
         try:
-            await self._table.write(held)
+            await self._table.write(self._while_held(update))
         except ConditionFailed:
             raise LeaseLost from None
+
+    def _while_held(self, update: Update) -> Update:
+        """Return a change of the repository that is refused when it is not ours any more."""
+        given = "" if update.condition == "attribute_exists(#pk)" else f" AND {update.condition}"
+        return replace(
+            update,
+            condition=f"#lease_owner = :owner AND {_NOT_DELETING}{given}",
+            values={":owner": self._owner, **_DELETING, **update.values},
+        )
 
     async def _transact(self, writes: Sequence[Write]) -> None:
         try:

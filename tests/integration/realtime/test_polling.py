@@ -1,6 +1,8 @@
 """The same events for who has no socket: the same numbers, the same rights."""
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from realtime import service
 from tests.integration.realtime.world import World
 
 
-def sequences(world: World, **query: int) -> list[int]:
+def sequences(world: World, **query: Any) -> list[int]:
     answer = world.poll(world.topic, **query)
     assert answer.status == 200, answer.text
     return [each["sequence"] for each in answer.json["items"]]
@@ -79,7 +81,7 @@ def test_a_number_that_was_not_reached_yet_is_refused(world: World) -> None:
 
 def test_a_call_may_wait_for_an_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_LOOK_SECONDS", 0.05)
-    original = service.asyncio.sleep
+    original = asyncio.sleep
     event = world.happened()
 
     async def sleep(seconds: float) -> None:
@@ -88,7 +90,7 @@ def test_a_call_may_wait_for_an_event(world: World, monkeypatch: pytest.MonkeyPa
         await wiring.teller().tell(event)
         await original(seconds)
 
-    monkeypatch.setattr(service.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     assert sequences(world, after=0, wait=5) == [1]
 
 

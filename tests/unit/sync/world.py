@@ -16,7 +16,7 @@ from almanac.aws.secrets import Secrets
 from almanac.aws.table import Put, Table
 from almanac.clock import now
 from almanac.embeddings.testing import HashEmbedder
-from almanac.events import AnyEvent, IndexSources, SourcesFailed, SourcesIndexed, SyncRepository
+from almanac.events import AnyEvent, Happened, IndexSources, SourcesFailed, SourcesIndexed, SyncRepository
 from almanac.ids import new_id
 from almanac.index.ingest import Stores, index_batch
 from almanac.index.manifest import Directory
@@ -42,6 +42,7 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     seconds: float = 1_800_000_000
     queue: list[AnyEvent] = field(default_factory=list)
+    news: list[AnyEvent] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
     lifetime: float = 300
     step: StepLimits = field(default_factory=lambda: StepLimits(sources=3))
@@ -98,7 +99,8 @@ class World:
         """Move the outbox to the queue."""
         waiting = [item for item in self.store.items.values() if item.get("entity") == {"S": outbox.ENTITY}]
         for item in sorted(waiting, key=lambda item: str(item["sk"])):
-            self.queue.append(_events.validate_json(item["body"]["S"]))
+            event = _events.validate_json(item["body"]["S"])
+            (self.news if isinstance(event, Happened) else self.queue).append(event)
             del self.store.items[item["pk"]["S"], item["sk"]["S"]]
 
     def deliver(self, place: int = 0, *, outlives_lease: bool = True) -> None:
