@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from documents.jobs import wiring
-from tests.integration.documents.shelf import PlainReader, Shelf
+from tests.integration.documents.shelf import Shelf
 from tests.integration.documents.world import Library
 from tests.integration.harness import Stack
+from tests.support.plain_files import PlainReader
 
 
 @pytest.fixture

@@ -1,84 +1,22 @@
-"""One tenant's documents through the real handlers, read by a reader whose files are plain enough to be exact about.
+"""One tenant's documents through the real handlers, read from the plain files of `tests.support.plain_files`."""
 
-A file is its pages, with a form feed between them. Its first line may be one of: `%sections` (only reading tells how
-many there are), `%locked WORD` (the password that opens it), `%broken CODE` (how reading ends). A page may be `!CODE`:
-it cannot be read.
-"""
-
-import asyncio
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from almanac import runtime, tenancy
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table, plain
-from almanac.embeddings.testing import HashEmbedder
-from almanac.index.ingest import model_of
 from almanac.index.manifest import Manifest
-from almanac.index.parts import open_part, source_key
-from almanac.index.sources import Place
-from documents.model import BadPage, Document, Part, Version
-from documents.reading.model import Limits, PageText, Probe, Reading, ReadingError
+from documents.model import Document, Part, Version
 from documents.store import DocumentStore
 from tests.integration.harness import ADMIN, Answer, Context, Stack
+from tests.support.plain_files import PlainReader, file_of, visible
 
 QUEUES = ("Arrivals", "Documents", "Embedding")
-
-
-@dataclass
-class PlainReader:
-    """Reads the files of this module, and remembers which pages it was asked for and with what password."""
-
-    asked: list[tuple[int, int]] = field(default_factory=list)
-    passwords: list[str | None] = field(default_factory=list)
-
-    async def probe(self, path: Path, *, name: str, password: str | None = None, limits: Limits) -> Probe:
-        kind, pages = await self._open(path, password)
-        if kind == "%sections":
-            return Probe("text/plain", "section", None)
-        return Probe("application/pdf", "page", len(pages))
-
-    async def read(
-        self,
-        path: Path,
-        probe: Probe,
-        first: int,
-        last: int,
-        *,
-        password: str | None = None,
-        limits: Limits,
-        name: str = "",
-    ) -> Reading:
-        self.asked.append((first, last))
-        _, pages = await self._open(path, password)
-        reading = Reading()
-        for number, text in enumerate(pages, start=1):
-            if first <= number <= (last or len(pages)):
-                self._read(reading, probe.unit, number, text)
-        return reading
-
-    def _read(self, reading: Reading, unit: Any, number: int, text: str) -> None:
-        label = f"{unit} {number}"
-        if text.startswith("!"):
-            reading.bad.append(BadPage(number=number, label=label, code=text[1:], message=f"{label} is damaged."))
-        else:
-            reading.pages.append(PageText(number, Place(unit=unit, number=number, label=label), text))
-
-    async def _open(self, path: Path, password: str | None) -> tuple[str, list[str]]:
-        self.passwords.append(password)
-        text = await asyncio.to_thread(path.read_text)
-        kind, _, rest = text.partition("\n") if text.startswith("%") else ("", "", text)
-        word, _, argument = kind.partition(" ")
-        if word == "%broken":
-            raise ReadingError(argument)
-        if word == "%locked" and password != argument:
-            raise ReadingError("wrong_password" if password else "encrypted")
-        return word, rest.split("\f") if rest else []
 
 
 @dataclass
@@ -93,11 +31,9 @@ class Shelf:
 
     def upload(self, pages: Sequence[str], *, kind: str = "", document: str = "", **query: Any) -> str:
         """Upload a file, as a further version of a document if one is given; nothing is read yet."""
-        body = "\f".join(pages)
-        body = f"{kind}\n{body}" if kind else body
         path = f"/documents/{document}/content" if document else "/documents/content"
         query = {"filename": "plan.pdf", "content_type": "application/pdf", **query}
-        answer = self.call("PUT" if document else "POST", path, body.encode(), query=query)
+        answer = self.call("PUT" if document else "POST", path, file_of(pages, kind), query=query)
         assert answer.status in {200, 201, 202}, answer.text
         return str(answer.json["id"])
 
@@ -152,7 +88,7 @@ class Shelf:
         """Return the text of each page that search can find, by its number; a page that is there twice fails."""
         return {
             int(name.rpartition(":")[2]): text
-            for name, text in self.run(shown(self.tenant)).items()
+            for name, (_, text) in self.run(visible(self.tenant, table(), blobs())).items()
             if name.split(":")[1] == document_id
         }
 
@@ -191,38 +127,9 @@ class Shelf:
         return runtime.run(bound())
 
 
-async def shown(tenant: str) -> dict[str, str]:
-    """Return the text of every visible source, by the rule of the design and with none of the engine's code."""
-    state = await Manifest(table(), tenant).read()
-    buried = {source_key(source_id): version for source_id, version in state.erased.items()}
-    newest: dict[str, int] = {}
-    found: dict[tuple[str, int], str] = {}
-    for name in sorted(state.segments(HashEmbedder.slug)):
-        body = await blobs().get(keys.part_object(tenant, HashEmbedder.slug, name))
-        assert body is not None
-        part = open_part(body, name=name, key=name, model=model_of(HashEmbedder()))
-        for info, rows in part.walk():
-            version = (info.source_id, info.version)
-            newest[info.source_id] = max(newest.get(info.source_id, 0), info.version)
-            text = "\n".join(row.text for row in rows)
-            if not state.drops.isdisjoint({info.project_id, info.container_id, info.group_id}):
-                text = ""
-            assert found.setdefault(version, text) == text, "two segments disagree about one version of a page"
-    return {
-        name: text
-        for (name, version), text in found.items()
-        if text and version == newest[name] > buried.get(source_key(name), 0)
-    }
-
-
 def table() -> Table:
     return Table("almanac", runtime.clients())
 
 
 def blobs() -> Blobs:
     return Blobs("almanac", runtime.clients())
-
-
-def pages(count: int, word: str = "page") -> list[str]:
-    """Return the texts of so many pages, each its own."""
-    return [f"{word} {number} tells of {word}s and of number{number}" for number in range(1, count + 1)]

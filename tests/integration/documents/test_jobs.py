@@ -4,7 +4,8 @@ import pytest
 
 from almanac.aws import keys
 from documents.model import Counts, Document, DocumentState, Part, PartState, Step
-from tests.integration.documents.shelf import QUEUES, Shelf, blobs, pages
+from tests.integration.documents.shelf import QUEUES, Shelf, blobs
+from tests.support.plain_files import pages
 
 
 def counted(parts: list[Part]) -> tuple[int, ...]:
