@@ -52,12 +52,13 @@ class Arrival(Event):
     @classmethod
     def _read(cls, body: Any) -> Any:
         """Read a notification as S3 writes it."""
-        if not isinstance(body, dict):
-            raise ValueError("not a notification")
         common = {"tenant_id": "", "correlation_id": new_ulid()}
-        if body.get("Event") == _TEST:
+        if isinstance(body, dict) and body.get("Event") == _TEST:
             return common
-        arrived = [_arrived(record) for record in body["Records"]]
+        try:
+            arrived = [_arrived(record) for record in body["Records"]]
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("not a notification of the bucket") from None
         return {**common, "tenant_id": arrived[0]["tenant_id"] if arrived else "", "arrived": arrived}
 
 

@@ -20,7 +20,7 @@ from documents.listing.reading import Wanted
 from documents.model import DocumentState
 from documents.schemas.common import CollectionId, ProjectId
 from documents.schemas.documents import Document
-from documents.schemas.listing import DocumentCounts, DocumentList, Suggestion, SuggestionList
+from documents.schemas.listing import DocumentCounts, DocumentList, DocumentSuggestion, DocumentSuggestionList
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
@@ -73,13 +73,15 @@ async def list_documents(
     )
 
 
-@router.get("/suggestions", response_model=SuggestionList, responses=problem_responses(Unprocessable))
+@router.get("/suggestions", response_model=DocumentSuggestionList, responses=problem_responses(Unprocessable))
 async def suggest_documents(
     principal: Reader,
     q: Annotated[Text, Query(description="The beginnings of words of a name.", examples=["ann rep"])],
-) -> SuggestionList:
+) -> DocumentSuggestionList:
     """Suggest documents and collections whose names have words that begin so."""
-    return SuggestionList(items=[Suggestion.of(each) for each in await wiring.listing(principal).suggest(q)])
+    return DocumentSuggestionList(
+        items=[DocumentSuggestion.of(each) for each in await wiring.listing(principal).suggest(q)]
+    )
 
 
 @router.get(

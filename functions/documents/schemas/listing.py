@@ -19,7 +19,7 @@ class DocumentList(BaseModel):
     next_cursor: NextCursor
 
 
-class Suggestion(BaseModel):
+class DocumentSuggestion(BaseModel):
     """A document or collection whose name has words that begin so."""
 
     kind: Literal["document", "collection"] = Field(examples=["document"])
@@ -34,10 +34,10 @@ class Suggestion(BaseModel):
         return cls(kind="document", id=found.id, name=found.title, filename=found.filename)
 
 
-class SuggestionList(BaseModel):
+class DocumentSuggestionList(BaseModel):
     """At most ten suggestions: collections, then documents, the newest first."""
 
-    items: list[Suggestion]
+    items: list[DocumentSuggestion]
 
 
 class CollectionCount(BaseModel):
