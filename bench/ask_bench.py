@@ -27,7 +27,7 @@ from almanac.index.sources import Kind, SourceInfo
 from almanac.index.visibility import Facts, View
 from almanac.text.chunking import chunk, embedding_text
 from almanac.text.languages import language_of
-from search.asking.extract import Meanings, Question, extract
+from search.asking.extract import Meanings, Question, extract, judged
 from search.asking.passages import Draft, Passage
 from search.asking.service import PASSAGES
 
@@ -85,7 +85,7 @@ async def prepared(texts: Sequence[Text], embedder: LocalEmbedder, meanings: Mea
             Passage(hit.info.source_id, 1, 0, hit.info.kind, hit.info.title, hit.context, hit.info.language, hit.text)
             for hit in hits
         ]
-        return await extract(Question(question, passages, meanings), passages, SENTENCES)
+        return extract(await judged(Question(question, passages, meanings), passages), SENTENCES)
 
     return ask
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from almanac.text.tokenize import terms
 from search.asking.extract import Question
+from search.asking.negation import is_negated
 from search.asking.passages import Draft, Passage, PassageKey, Quote
 from search.asking.questions import content_terms
 from search.asking.spans import Form, locate, plain
@@ -25,11 +26,6 @@ LEAST_ABOUT = 0.34
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://[^\s)>\]\"']+|!\[|\bwww\.[^\s)>\]\"']+", re.IGNORECASE)
 _CLAUSE = re.compile(r"[.;:,!?()\n]+|\s[-–—]\s")
-_NEGATION = re.compile(
-    r"\b(?:not|never|no|none|nothing|nobody|neither|nor|cannot|without|"
-    r"не|нет|ни|никогда|никто|ничто|нельзя|без)\b|n['’]t\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -107,11 +103,7 @@ def _adds_nothing(sentence: str, quote: Quote, question: Question) -> bool:
         return False
     if any(link not in quote.text for link in _LINK.findall(sentence)):
         return False
-    return _is_negated(sentence) == _is_negated(_nearest_clauses(sentence, quote.plain))
-
-
-def _is_negated(text: str) -> bool:
-    return _NEGATION.search(text) is not None
+    return is_negated(sentence) == is_negated(_nearest_clauses(sentence, quote.plain))
 
 
 def _nearest_clauses(sentence: str, quote: str) -> str:

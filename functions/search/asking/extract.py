@@ -7,7 +7,7 @@ out where the model does not know the question's language. Figures: docs/ask.md.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,10 @@ _ELSEWHERE = (
     "The election result was announced late in the evening.",
     "Please restart the computer and install the latest update.",
 )
+
+
+def _never(_: Quote, __: Quote) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,17 @@ class Question:
         return _WORTH[quote.form] * (0.7 + 0.3 * min(told, 4) / 4) * (0.7 if leads_over else 1.0)
 
 
-async def extract(question: Question, passages: Sequence[Passage], limit: int) -> list[Draft]:
-    """Return the sentences of an answer, each a quote; none when nothing found is about the question."""
+async def judged(question: Question, passages: Sequence[Passage]) -> list[Scored]:
+    """Return what of the passages is worth a comparison, scored, the best first."""
     scored = await question.score(candidates(question, passages))
-    scored.sort(key=lambda found: -found.value)
+    return sorted(scored, key=lambda found: -found.value)
+
+
+def extract(scored: Sequence[Scored], limit: int, apart: Callable[[Quote, Quote], bool] = _never) -> list[Draft]:
+    """Return the sentences of an answer, each a quote; none when nothing found is about the question.
+
+    Of sentences that are alike only the first is said, unless they are `apart` all the same.
+    """
     if not any(found.is_relevant for found in scored):
         return []
     least = _KEPT * next(found.value for found in scored if found.is_relevant)
@@ -164,7 +175,7 @@ async def extract(question: Question, passages: Sequence[Passage], limit: int) -
     for found in scored:
         if len(chosen) == limit or found.value < least:
             break
-        if found.is_relevant and not any(alike(found.quote.plain, other.quote.plain) for other in chosen):
+        if found.is_relevant and not any(_repeats(found.quote, other.quote, apart) for other in chosen):
             chosen.append(found)
     return [Draft(found.quote.plain, (found.quote,)) for found in _ordered(chosen)]
 
@@ -178,6 +189,10 @@ def candidates(question: Question, passages: Sequence[Passage]) -> list[Quote]:
     ]
     ranked.sort(key=lambda entry: -entry[0])
     return [quote for _, quote in ranked[:MOST_QUOTES]]
+
+
+def _repeats(quote: Quote, other: Quote, apart: Callable[[Quote, Quote], bool]) -> bool:
+    return alike(quote.plain, other.plain) and not apart(quote, other)
 
 
 def alike(one: str, other: str) -> bool:

@@ -4,11 +4,11 @@ from typing import Any
 
 from search.asking import repository, schemas
 from search.asking.passages import Passage, Quote
-from search.asking.service import Answer, Cited
+from search.asking.service import Answer, Cited, Disagreement, Sentence
 from search.presenter import document_citation
 from search.schemas import Citation, CodeCitation, DocumentCitation
 
-KEPT = ("answer", "answered", "sentences", "citations", "how")
+KEPT = ("answer", "answered", "sentences", "citations", "contradictions", "how")
 
 
 def answer(
@@ -18,8 +18,9 @@ def answer(
     return schemas.Answer(
         answer=made.text,
         answered=made.answered,
-        sentences=[schemas.Sentence(text=said.text, citations=list(said.citations)) for said in made.sentences],
+        sentences=[_said(sentence) for sentence in made.sentences],
         citations=[_cited(cited) for cited in made.citations],
+        contradictions=[_disagreement(each) for each in made.contradictions],
         suggestions=[_suggestion(passage) for passage in made.nearest],
         how=made.how,
         fallback=made.fallback,
@@ -53,6 +54,17 @@ def turn(said: repository.Turn) -> schemas.Turn:
     return schemas.Turn.model_validate({**fields, **said.answer, "citations": citations})
 
 
+def _said(sentence: Sentence) -> schemas.Sentence:
+    return schemas.Sentence(text=sentence.text, citations=list(sentence.citations))
+
+
+def _disagreement(found: Disagreement) -> schemas.Contradiction:
+    statements = [_said(statement) for statement in found.statements]
+    return schemas.Contradiction.model_validate(
+        {"about": found.about, "differs": found.differs, "statements": statements}
+    )
+
+
 def _cited(cited: Cited) -> schemas.CitedQuote:
     quote = cited.quote
     return schemas.CitedQuote(
@@ -62,6 +74,7 @@ def _cited(cited: Cited) -> schemas.CitedQuote:
         title=quote.passage.title,
         citation=narrowed(quote),
         quote=quote.text,
+        occurred_at=quote.passage.info.occurred_at if quote.passage.info else None,
         start=quote.start,
         end=quote.end,
     )

@@ -52,7 +52,7 @@ class Turn:
         """Return the turn without its answer where that tells of a project that the caller no longer sees."""
         if hidden.isdisjoint(self.projects):
             return self
-        nothing = {"answer": NOT_SHOWN, "answered": False, "sentences": [], "citations": []}
+        nothing = {"answer": NOT_SHOWN, "answered": False, "sentences": [], "citations": [], "contradictions": []}
         return replace(self, resolved_question=self.question, answer={**self.answer, **nothing})
 
 

@@ -1,7 +1,7 @@
 """Questions, answers and conversations, as callers send and see them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -114,6 +114,16 @@ class Sentence(BaseModel):
     )
 
 
+class Contradiction(BaseModel):
+    """Statements of different sources that cannot all be right; none is preferred, and none left out."""
+
+    about: str = Field(description="The words that the statements share.", examples=["invoices paid"])
+    differs: list[Literal["number", "date", "denial", "owner", "other"]] = Field(
+        description="What they state differently; `other` where only a language model says so.", examples=[["number"]]
+    )
+    statements: list[Sentence] = Field(min_length=2, description="Each a quote, with its citation.")
+
+
 class CitedQuote(BaseModel):
     """A quote that was read again in the sources right before the reply."""
 
@@ -123,6 +133,9 @@ class CitedQuote(BaseModel):
     title: str = Field(examples=["docs/sessions.md"])
     citation: Citation = Field(description="Where it stands; for code and sheets, the lines of the quote.")
     quote: str = Field(description="The source's own words.", examples=["Sessions are valid for twelve hours."])
+    occurred_at: datetime | None = Field(
+        default=None, description="When its source was written.", examples=["2026-01-31T12:00:00Z"]
+    )
     start: int = Field(description="Where the quote begins in its chunk, in code points.", examples=[118])
     end: int = Field(description="Where it ends in its chunk.", examples=[154])
 
@@ -147,6 +160,9 @@ class Answer(BaseModel):
     answered: bool = Field(description="Whether the sources answer the question.", examples=[True])
     sentences: list[Sentence]
     citations: list[CitedQuote]
+    contradictions: list[Contradiction] = Field(
+        default_factory=list, description="Where sources contradict each other about the question, side by side."
+    )
     suggestions: list[Suggestion] = Field(description="What comes nearest, where there is no answer.")
     how: str = Field(
         description="Who made the answer: `extractive` (it is made of quotes, chosen and put in order) or the model.",
@@ -206,6 +222,7 @@ class Turn(BaseModel):
     answered: bool
     sentences: list[Sentence]
     citations: list[CitedQuote]
+    contradictions: list[Contradiction] = Field(default_factory=list)
     how: str = Field(examples=["extractive"])
     at: datetime = Field(examples=["2026-01-31T12:05:00Z"])
 

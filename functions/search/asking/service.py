@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from almanac.errors import RetryableError, TerminalError
 from almanac.llm.base import Completion, LanguageModel, Reply
 from almanac.observability import emit, log
-from search.asking import followups, prompts
+from search.asking import contradictions, followups, prompts
 from search.asking.citations import still_there, supported
-from search.asking.extract import Meanings, Question, extract
+from search.asking.contradictions import Contradiction
+from search.asking.extract import Meanings, Question, extract, judged
 from search.asking.followups import Said
 from search.asking.passages import Draft, Passage, Quote, Retrieved, Sources
 
@@ -39,6 +40,15 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """What the sources contradict each other about: `statements` of different ones, each with its citation."""
+
+    about: str
+    differs: tuple[str, ...]
+    statements: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """`how` names who made it: `extractive`, or a language model. `fallback` tells why it was not the model.
 
@@ -52,6 +62,7 @@ class Answer:
     found: Retrieved
     fallback: str | None = None
     nearest: tuple[Passage, ...] = ()
+    contradictions: tuple[Disagreement, ...] = ()
 
     @property
     def answered(self) -> bool:
@@ -63,6 +74,16 @@ class Answer:
             return NOT_FOUND
         marked = (f"{said.text} {''.join(f'[{n}]' for n in said.citations)}" for said in self.sentences)
         return ("\n" if self.how == EXTRACTIVE else " ").join(marked)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An answer before its quotes are read again."""
+
+    drafts: Sequence[Draft]
+    contradictions: Sequence[Contradiction]
+    how: str
+    fallback: str | None = None
 
 
 class _Unusable(Exception):
@@ -98,44 +119,53 @@ class Asker:
     async def ask(self, question: str, sources: Sources, limit: int) -> Answer:
         """Answer a question that stands alone, in at most `limit` sentences. Raises what `sources` raises."""
         found = await sources.find(question, PASSAGES)
-        drafts, how, fallback = await self._drafts(question, found, limit)
+        made = await self._made(question, found, limit)
+        drafts, disputed = list(made.drafts), list(made.contradictions)
         if drafts:
-            cited = {quote.passage.key: quote.passage for draft in drafts for quote in draft.quotes}
-            drafts = still_there(drafts, await sources.again(list(cited.values())))
-        emit({"Questions": (1, "Count"), "Answered": (int(bool(drafts)), "Count")}, how=how)
-        sentences, citations = _numbered(drafts)
-        nearest = () if sentences else found.passages[:SUGGESTIONS]
-        return Answer(question, sentences, citations, how, found, fallback, nearest)
+            said = [*drafts, *(draft for each in disputed for draft in each.statements)]
+            cited = {quote.passage.key: quote.passage for draft in said for quote in draft.quotes}
+            now = await sources.again(list(cited.values()))
+            drafts, held = still_there(drafts, now), still_there(said[len(drafts) :], now)
+            disputed = contradictions.standing(disputed, held) if drafts else []
+        emit({"Questions": (1, "Count"), "Answered": (int(bool(drafts)), "Count")}, how=made.how)
+        return _answer(question, found, made, drafts, disputed)
 
-    async def _drafts(self, text: str, found: Retrieved, limit: int) -> tuple[list[Draft], str, str | None]:
+    async def _made(self, text: str, found: Retrieved, limit: int) -> _Made:
         passages = found.passages
         question = Question(text, passages, self.meanings_of(found.model))
+        scored = await judged(question, passages)
+        disputed = contradictions.found_in(question, scored)
         fallback = None
         if self.model is not None and passages:
             try:
-                return (await self._written(self.model, question, passages, limit))[:limit], self.model.name, None
+                drafts, more = await self._written(self.model, question, passages, limit)
             except _Unusable as error:
                 fallback = str(error)
                 log("warning", "answered by quotes", model=self.model.name, reason=fallback)
-        return await extract(question, passages, limit), EXTRACTIVE, fallback
+            else:
+                named = contradictions.claimed(question, more)
+                return _Made(drafts[:limit], contradictions.joined([*disputed, *named]), self.model.name)
+        drafts = extract(scored, limit, contradictions.contradict)
+        return _Made(drafts, disputed if drafts else (), EXTRACTIVE, fallback)
 
     async def _written(
         self, model: LanguageModel, question: Question, passages: Sequence[Passage], limit: int
-    ) -> list[Draft]:
-        """Return what a model wrote and what of it holds; raises `_Unusable`."""
+    ) -> tuple[list[Draft], list[list[Draft]]]:
+        """Return what a model wrote, and what contradicts what in its view, of both what holds; raises `_Unusable`."""
         request = prompts.answer(question.text, passages, limit)
         reply = await self._complete(request, MODEL_SECONDS)
         try:
-            claims = prompts.read_answer(reply.text)
+            written = prompts.read_answer(reply.text)
         except prompts.Unreadable:
             reply = await self._complete(prompts.once_more(request, reply.text), MODEL_AGAIN_SECONDS)
             try:
-                claims = prompts.read_answer(reply.text)
+                written = prompts.read_answer(reply.text)
             except prompts.Unreadable:
                 raise _Unusable("model_answer_unreadable") from None
-        drafts = await supported(claims, question, passages)
-        emit({"SentencesDropped": (len(claims) - len(drafts), "Count")}, how=model.name)
-        return drafts
+        drafts = await supported(written.claims, question, passages)
+        emit({"SentencesDropped": (len(written.claims) - len(drafts), "Count")}, how=model.name)
+        disputed = [await supported(claims, question, passages) for claims in written.contradictions]
+        return drafts, disputed
 
     async def _complete(self, request: Completion, seconds: float) -> Reply:
         assert self.model is not None  # noqa: S101 - narrows the type
@@ -154,9 +184,21 @@ class Asker:
         return reply
 
 
-def _numbered(drafts: Sequence[Draft]) -> tuple[tuple[Sentence, ...], tuple[Cited, ...]]:
-    """Give each distinct quote a number, in order of its first use."""
+def _answer(
+    question: str, found: Retrieved, made: _Made, drafts: Sequence[Draft], disputed: Sequence[Contradiction]
+) -> Answer:
     numbers: dict[tuple[object, ...], Cited] = {}
+    sentences = _numbered(drafts, numbers)
+    disagreements = tuple(
+        Disagreement(each.about, each.differs, _numbered(each.statements, numbers)) for each in disputed
+    )
+    nearest = () if sentences else found.passages[:SUGGESTIONS]
+    citations = tuple(numbers.values())
+    return Answer(question, sentences, citations, made.how, found, made.fallback, nearest, disagreements)
+
+
+def _numbered(drafts: Sequence[Draft], numbers: dict[tuple[object, ...], Cited]) -> tuple[Sentence, ...]:
+    """Give each distinct quote that has none a number, in order of its first use."""
     sentences = []
     for draft in drafts:
         cited = []
@@ -164,4 +206,4 @@ def _numbered(drafts: Sequence[Draft]) -> tuple[tuple[Sentence, ...], tuple[Cite
             key = (quote.passage.key, quote.start, quote.end)
             cited.append(numbers.setdefault(key, Cited(len(numbers) + 1, quote)).n)
         sentences.append(Sentence(draft.text, tuple(dict.fromkeys(cited))))
-    return tuple(sentences), tuple(numbers.values())
+    return tuple(sentences)

@@ -257,3 +257,64 @@ def test_a_secret_in_a_document_is_masked_in_its_text_and_where_it_stands(world:
     answer = world.get(q="crane opens")
     assert answer.json["items"][0]["citation"]["label"].startswith("Access > ghp")
     assert token not in answer.text
+
+
+THIRTY, SIXTY = (f"Invoices of suppliers are paid within {days} days of receipt." for days in (30, 60))
+WHEN = "When are invoices of suppliers paid?"
+
+
+def answered(world: World, **asked: Any) -> Any:
+    body = {"question": WHEN, **asked}
+    answer = world.stack.call("search", "POST", "/api/v1/ask", body, tenant=world.tenant)
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def test_documents_that_contradict_each_other_are_shown_side_by_side(world: World) -> None:
+    contract = world.document("The parties are named here.", THIRTY, title="Contract", collection_id=collection(world))
+    manual = world.document(SIXTY, title="Manual")
+    answer = answered(world)
+    (found,) = answer["contradictions"]
+    cited = {each["n"]: each for each in answer["citations"]}
+    told = {side["text"]: cited[side["citations"][0]]["citation"] for side in found["statements"]}
+    assert {text: (at["document_id"], at["label"]) for text, at in told.items()} == {
+        THIRTY: (contract.id, "page 2"),
+        SIXTY: (manual.id, "page 1"),
+    }
+    assert (found["differs"], "suppliers" in found["about"]) == (["number"], True)
+    assert all(each["occurred_at"] for each in cited.values())
+    assert answered(world, document=[contract.id])["contradictions"] == []
+
+
+def test_a_side_that_may_not_be_read_is_no_side(world: World) -> None:
+    world.document(THIRTY, title="Contract", collection_id=collection(world, "", "private"))
+    world.document(SIXTY, title="Manual")
+    bob = colleague(world.stack, world.tenant)
+    told = bob.call("POST", "/ask", {"question": WHEN}, slice_name="search").json
+    assert (told["answered"], told["contradictions"]) == (True, [])
+    assert "30" not in json.dumps(told["citations"])
+    assert len(answered(world)["contradictions"]) == 1
+
+
+def test_a_conversation_keeps_contradictions_and_forgets_them_with_their_documents(world: World) -> None:
+    inside = collection(world)
+    world.document(THIRTY, title="Contract", collection_id=inside)
+    world.document(SIXTY, title="Manual")
+    bob = colleague(world.stack, world.tenant)
+    begun = bob.made("/conversations", {"title": "Terms"}, slice_name="search")
+    asked = bob.call("POST", "/ask", {"question": WHEN, "conversation_id": begun}, slice_name="search").json
+    (turn,) = bob.call("GET", f"/conversations/{begun}", slice_name="search").json["items"]
+    assert turn["contradictions"] == asked["contradictions"] != []
+    hide(world, inside)
+    (later,) = bob.call("GET", f"/conversations/{begun}", slice_name="search").json["items"]
+    assert (later["contradictions"], later["citations"]) == ([], [])
+
+
+def test_a_version_of_a_document_is_asked_as_it_was(world: World) -> None:
+    first = world.document(THIRTY)
+    world.revised(first, SIXTY)
+    assert answered(world, document=[first.id])["sentences"][0]["text"] == SIXTY
+    then = answered(world, document=[first.id], version=1)
+    assert then["sentences"][0]["text"] == THIRTY
+    assert then["citations"][0]["citation"]["version"] == 1
+    assert then["filters"] == {"document": [first.id], "version": 1}

@@ -10,7 +10,7 @@ from almanac.embeddings.testing import HashEmbedder
 from almanac.errors import RetryableError
 from almanac.index.sources import Kind
 from almanac.text.chunking import chunk
-from search.asking.extract import Meanings, Question, alike, extract
+from search.asking.extract import Meanings, Question, alike, extract, judged
 from search.asking.questions import content_terms, content_words, coverage, rarities
 from search.asking.service import NOT_FOUND
 from tests.unit.asking.support import HEADERS, LEASES, LOGS, English, ask, passage
@@ -94,7 +94,7 @@ def test_an_embedder_that_is_down_leaves_the_words() -> None:
 
     found = [passage("a", LEASES)]
     question = Question("How often does the worker renew its lease?", found, Meanings(Down(64)))
-    (draft, *_) = asyncio.run(extract(question, found, 3))
+    (draft, *_) = extract(asyncio.run(judged(question, found)), 3)
     assert draft.text == "The worker renews its lease every ten seconds while it runs."
 
 
@@ -153,7 +153,7 @@ def test_the_gate_with_the_real_model_on_this_projects_own_documents(meanings: M
     async def answered(question: str) -> bool:
         asked = Question(question, found, meanings)
         near = sorted(found, key=lambda one: -coverage(asked.weights, one.bag))[:10]
-        return bool(await extract(Question(question, near, meanings), near, 3))
+        return bool(extract(await judged(Question(question, near, meanings), near), 3))
 
     for question, expected in QUESTIONS.items():
         assert asyncio.run(answered(question)) == expected, question
