@@ -40,6 +40,7 @@ def names() -> list[str]:
         "quality",
         "cost",
         "freshness",
+        "realtime",
         "sync",
         "package",
     ]
