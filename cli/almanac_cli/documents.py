@@ -197,7 +197,7 @@ def receipt(document: Id, as_json: AsJson = False) -> None:
     """Show the receipt of a deletion: what went, and when the last backup copy expires."""
     with connected(as_json) as api:
         found = api.get(f"{_path(document)}/receipt")
-        show(found, as_json, *(f"{escape(name)}: {escape(str(value))}" for name, value in found.items()))
+        show(found, as_json, *_went(found))
 
 
 def describe(document: Document) -> list[str]:
@@ -217,6 +217,14 @@ def describe(document: Document) -> list[str]:
 
 def _path(document: str) -> str:
     return f"{DOCUMENTS}/{quote(document, safe='')}"
+
+
+def _went(receipt: Document) -> list[str]:
+    lines = [f"[bold]{receipt['document_id']}[/bold]: {receipt['state']}, asked for {receipt['requested_at']}"]
+    for removed in receipt["removed"]:
+        until = f", the last copy until {removed['last_copy_until']}" if removed["last_copy_until"] else ""
+        lines.append(f"  {removed['count']} x {escape(removed['what'])}{until}")
+    return [*lines, *(f"  remains: {escape(each)}" for each in receipt["remaining"])]
 
 
 def _page(page: Document) -> tuple[str, str]:

@@ -24,7 +24,7 @@ FIRST_PAUSE_SECONDS = 0.2
 PING_SECONDS = 240.0
 """Sooner than the gateway ends a connection on which nobody says anything (10 minutes)."""
 _LONG_POLL_SECONDS = 20
-_OPEN_SECONDS = 15.0
+_OPEN_SECONDS = 30.0
 _ATTEMPTS = 3
 _FRAME_BYTES = 256 * 1024
 # A new connection is the way out of these.
@@ -63,44 +63,43 @@ class Feed:
             time.sleep(FIRST_PAUSE_SECONDS * 2**failures)
 
     def _socket(self, until: Callable[[], bool], seconds: float | None) -> Iterator[Document | None]:
-        from websockets.exceptions import ConnectionClosed
-
-        with self._connected() as socket:
-            asked: Document = {"action": "subscribe", "topic": self._topic}
-            asked |= {} if self._position is None else {"resume_from": self._position}
-            try:
-                socket.send(json.dumps(asked))
-                heard = time.monotonic()
-                while not until():
-                    try:
-                        frame = json.loads(socket.recv(timeout=min(seconds or PING_SECONDS, PING_SECONDS)))
-                    except TimeoutError:
-                        if time.monotonic() - heard > PING_SECONDS:
-                            socket.send('{"action":"ping"}')
-                            heard = time.monotonic()
-                        yield None
-                        continue
-                    heard = time.monotonic()
-                    yield from self._taken(frame)
-            except (ConnectionClosed, OSError, ValueError) as error:
-                raise _Broken(str(error)) from None
-
-    def _connected(self) -> "ClientConnection":
         from websockets.exceptions import WebSocketException
         from websockets.sync.client import connect
 
+        url = self._admitted()
+        # A local stack is never behind the proxy that the environment names.
+        proxied: Any = None if is_local(url) else True
         try:
-            ticket = self._api.post(TICKETS)
+            with connect(url, open_timeout=_OPEN_SECONDS, max_size=_FRAME_BYTES, proxy=proxied) as socket:
+                yield from self._heard(socket, until, seconds)
+        except (WebSocketException, OSError, ValueError) as error:
+            raise _Broken(str(error)) from None
+
+    def _heard(
+        self, socket: "ClientConnection", until: Callable[[], bool], seconds: float | None
+    ) -> Iterator[Document | None]:
+        asked: Document = {"action": "subscribe", "topic": self._topic}
+        socket.send(json.dumps(asked | ({} if self._position is None else {"resume_from": self._position})))
+        patience, said = min(seconds or PING_SECONDS, PING_SECONDS), time.monotonic()
+        while not until():
+            try:
+                frame = json.loads(socket.recv(timeout=patience))
+            except TimeoutError:
+                yield None
+            else:
+                yield from self._taken(frame)
+            if time.monotonic() - said > PING_SECONDS:
+                socket.send('{"action":"ping"}')
+                said = time.monotonic()
+
+    def _admitted(self) -> str:
+        """Return the address of one new connection."""
+        try:
+            return str(self._api.post(TICKETS)["url"])
         except CliError as error:
             if error.status is Exit.UNAUTHORIZED:
                 raise
             raise _Broken(error.problem) from None
-        # A local stack is never behind the proxy that the environment names.
-        proxied: Any = None if is_local(ticket["url"]) else True
-        try:
-            return connect(ticket["url"], open_timeout=_OPEN_SECONDS, max_size=_FRAME_BYTES, proxy=proxied)
-        except (WebSocketException, OSError) as error:
-            raise _Broken(str(error)) from None
 
     def _taken(self, frame: Document) -> Iterator[Document]:
         """Give a frame's events that are new; raises `CliError` when it says that there will be none."""
