@@ -11,8 +11,9 @@ from documents.deletion import removal
 from documents.model import DocumentState
 from documents.store import DocumentStore
 from tests.integration.documents.people import send, someone
-from tests.integration.documents.shelf import Shelf, pages
+from tests.integration.documents.shelf import Shelf
 from tests.integration.documents.world import TEXT, Library
+from tests.support.plain_files import pages
 
 
 def removed(answer: dict[str, Any]) -> dict[str, int]:

@@ -250,8 +250,8 @@ def _step(chance: random.Random, library: Library, people: dict[str, Someone], a
             wanted = "tenant" if members is not None else "private"
             assert admin.change(name, visibility=wanted).status == 200
             model.collections[name] = (project, {admin.id} if members is None else None)
-        case "member" if private := [name for name, (_, members) in model.collections.items() if members is not None]:
-            name, who = chance.choice(private), chance.choice(everyone)
+        case "member" if closed := [name for name, (_, members) in model.collections.items() if members is not None]:
+            name, who = chance.choice(closed), chance.choice(everyone)
             members = model.collections[name][1] or set()
             if who.id in members:
                 assert admin.takes_out(name, who).status == 204
