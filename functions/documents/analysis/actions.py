@@ -14,59 +14,46 @@ from documents.analysis.units import Unit
 
 _MODAL = (
     r"(?:will|shall|must|is to|are to|to|needs? to|has to|have to|should|is going to|are going to|(?:has |"
-    r"have )?agreed to|"
-    r"(?:has |have )?promised to|(?:has |have )?committed to|(?:has )?volunteered to|undertakes? to|"
-    r"can you(?: please)?|please|"
-    r"is responsible for|takes on|owns)"
+    r"have )?agreed to|(?:has |have )?promised to|(?:has |have )?committed to|(?:has )?volunteered to|undertakes? to|"
+    r"can you(?: please)?|please|is responsible for|takes on|owns)"
 )
 _MODAL_RU = r"(?:должн[аы]|должен|обяз(?:ан[аы]?|уется|уются)|необходимо|нужно|берёт на себя|взялся|взялась|поручено)"
 _FUTURE_RU = r"[а-яё]{3,}(?:ит|ет|ёт|ят|ат|ут|ют|ится|ется|атся|утся)"
 _WHO_FIRST = re.compile(
-    rf"^\s*[*_]*(?:\[(?P<b>{cues.NAMES})\]|\((?P<p>{cues.NAMES})\)|(?P<n>{cues.NAMES}))[*_]*\s*"
-    rf"(?:(?P<mark>:|[–—]|\s-\s)[*_]*\s*(?:{_MODAL}\s+)?|\s(?P<modal>{_MODAL}|{_MODAL_RU})\s+|(?<=\]|\))\s*|"
-    rf"\s(?={_FUTURE_RU}\s))"
+    rf"^\s*[*_]*(?:\[(?P<b>{cues.NAMES})\]|\((?P<p>{cues.NAMES})\)|(?P<n>{cues.ROLE}|"
+    rf"{cues.NAMES}))[*_]*\s*(?:(?P<mark>:|[–—]|\s-\s)[*_]*\s*(?:{_MODAL}\s+)?|\s(?P<modal>{_MODAL}|{_MODAL_RU})\s+|"
+    rf"(?<=\]|\))\s*|\s(?={_FUTURE_RU}\s))"
 )
 _ACCOUNT = re.compile(rf"^\s*(?P<n>@[\w.\-]*\w)[,:]?\s+(?:{_MODAL}\s+)?")
 _OWNER = re.compile(
-    rf"[\s,;(\[–—-]*\b(?:owner|assignee|assigned to|responsible(?: person)?|who|lead|ответственн(?:ый|ая|ые)|"
-    rf"исполнитель)\s*[:=–—-]\s*"
-    rf"(?P<n>{cues.NAMES})",
-    re.IGNORECASE,
+    r"[\s,;(\[–—-]*\b(?i:owner|assignee|assigned to|responsible(?: person)?|who|lead|ответственн(?:ый|ая|ые)|"
+    rf"исполнитель)\s*[:=–—-]\s*(?P<n>{cues.NAMES})"
 )
 _OWNER_CASE = re.compile(rf"^{cues.NAMES}$")
 _TAIL = re.compile(
     r"\s*(?:\((?P<in>[^()]{1,80})\)|\[(?P<sq>[^\[\]]{1,80})\]|(?:\s[–—-]|,)\s*(?P<dash>[^()–—]{1,60}))\s*[.;]?\s*$"
 )
 _STATE = re.compile(
-    r"[\s,;(\[–—:-]*\b(?:status|state|статус)\s*[:=]\s*(?P<labelled>[^,;()\[\]|.]{2,30})|"
-    r"(?:\s[–—:-]|\()\s*(?P<bare>done|completed|closed|in progress|open|cancelled|готово|выполнено|сделано|"
-    r"в работе)\)?\s*\.?\s*$",
+    r"[\s,;(\[–—:-]*\b(?:status|state|статус)\s*[:=]\s*(?P<labelled>[^,;()\[\]|.]{2,30})|(?:\s[–—:-]|"
+    r"\()\s*(?P<bare>done|completed|closed|in progress|open|cancelled|готово|выполнено|сделано|в работе)\)?\s*\.?\s*$",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    rf"^(?P<lead>(?:[^,.:;]{{2,60}}, ))?(?P<who>{cues.ROLE}|{cues.NAMES})\s+(?P<modal>will|shall|must|is to|"
-    rf"are to|needs? to|"
+    rf"^(?P<lead>(?:[^,.:;]{{2,60}}, ))?(?P<who>{cues.ROLE}|{cues.NAMES})\s+(?P<modal>will|shall|must|is to|are to|"
+    rf"needs? to|"
     r"has to|have to|(?:has |have )?agreed to|(?:has |have )?promised to|(?:has |have )?committed to|"
-    r"(?:has )?volunteered to|"
-    r"undertakes? to)\s+(?P<not>not |never )?(?P<verb>[a-z]{2,})"
+    r"(?:has )?volunteered to|undertakes? to)\s+(?P<not>not |never )?(?P<verb>[a-z]{2,})"
 )
 _SUBJECT_RU = re.compile(
     rf"^(?P<lead>(?:[^,.:;]{{2,60}}, )?)(?P<who>{cues.ROLE_RU}|(?:[Кк]оманда [\w\-]+)|"
-    rf"{cues.NAMES})\s+(?:(?P<modal>{_MODAL_RU})\s+"
-    rf"(?P<inf>[а-яё]+(?:ть|ти|чь|ться|тись))|(?P<future>{_FUTURE_RU}))(?!\w)"
+    rf"{cues.NAMES})\s+(?:(?P<modal>{_MODAL_RU})\s+(?P<inf>[а-яё]+(?:ть|ти|чь|ться|тись))|"
+    rf"(?P<future>{_FUTURE_RU}))(?!\w)"
 )
 _TOLD = re.compile(rf"^(?P<who>{cues.NAMES})(?: ?[:–—] ?)(?:to )?[a-zа-яё]")
 _WE = re.compile(
     r"^(?:[Ww]e|[Ии] мы|[Мм]ы|I|Я)\s+(?:will|shall|must|need to|have to|promise(?:d)? to|commit(?:ted)? to|"
     r"'ll)\s+(?P<verb>\w+)"
 )
-_NOBODY_WORDS = """
-    it this that there they these those he she you i we all everyone everything nothing if when while what which who
-    система приложение сервис это мы вы они он она оно все я the a an our their his her its each any no
-    system application service module user users api software platform product server database page interface
-    revenue cost costs price budget meeting project work data report section document agreement contract
-"""
-_NOBODY = frozenset(_NOBODY_WORDS.split())
 _INTRANSITIVE = frozenset(["be", "have", "become", "remain", "depend", "mean", "include", "apply"])
 _TRIM = " \t,;:.–—-([*_"
 
@@ -110,7 +97,7 @@ def parse(text: str, today: date | None, who: str | None = None) -> _Parsed | No
         who = who or named
         end = min(end, owner.start()) if owner.start() > 8 else end
     first = _ACCOUNT.match(text) or _WHO_FIRST.match(text)
-    if first and who is None and not _is_nobody(next(filter(None, first.groupdict().values()))):
+    if first and who is None and not cues.is_nobody(next(filter(None, first.groupdict().values()))):
         who, begin = _first_name(first), first.end()
     when, end, who = _ending(text, begin, end, who, today)
     what = text[begin:end].strip(_TRIM)
@@ -144,10 +131,14 @@ def _pieces(text: str, start: int, end: int, found: Sequence[Dated]) -> tuple[st
     """Split what stands in brackets into a name, a date and anything else."""
     inside = [each for each in found if start <= each.start and each.end <= end]
     rest = text[start:end]
+    # Here "next week" is a date without a word before it.
+    bare = dates(f"by {rest}") if not inside else []
+    if bare and bare[0].end == len(rest.rstrip(_TRIM)) + len("by "):
+        return None, bare[0], ""
     for each in reversed(inside):
         rest = rest[: max(0, each.begin - start)] + rest[each.end - start :]
     rest = rest.strip(_TRIM)
-    if _OWNER_CASE.fullmatch(rest) and not _is_nobody(rest):
+    if _OWNER_CASE.fullmatch(rest) and not cues.is_nobody(rest):
         return rest, (inside[0] if inside else None), ""
     return None, (inside[0] if inside else None), rest
 
@@ -161,14 +152,14 @@ def _promise(text: str, known: Collection[str], today: date | None) -> _Parsed |
         if due is None or ours["verb"] in _INTRANSITIVE:
             return None
         return _cut(text, offset + ours.start("verb"), due, None)
-    if due and (told := _TOLD.match(stripped)) and not _is_nobody(told["who"]):
+    if due and (told := _TOLD.match(stripped)) and not cues.is_nobody(told["who"]):
         return parse(text, today)
     match = _SUBJECT.match(stripped) or _SUBJECT_RU.match(stripped)
     if match is None:
         return None
     who = match["who"]
     verb = match.groupdict().get("verb") or match.groupdict().get("inf") or match["future"]
-    if match.groupdict().get("not") or verb in _INTRANSITIVE or _is_nobody(who):
+    if match.groupdict().get("not") or verb in _INTRANSITIVE or cues.is_nobody(who):
         return None
     role = re.fullmatch(rf"{cues.ROLE}|{cues.ROLE_RU}", who) is not None
     named = _key(who) in known or (" " in who and not role and who.split()[1][:1].isupper())
@@ -194,13 +185,8 @@ def _first_name(match: re.Match[str]) -> str:
 def _names(found: str) -> str | None:
     """Return a match of names that was made without regard to case, cut to what is written as a name."""
     exact = re.match(cues.NAMES, found)
-    return exact[0] if exact and not _is_nobody(exact[0]) else None
+    return exact[0] if exact and not cues.is_nobody(exact[0]) else None
 
 
 def _key(who: str) -> str:
     return who.lstrip("@").split()[0].casefold()
-
-
-def _is_nobody(who: str) -> bool:
-    words = who.split()
-    return not words or (words[0].casefold() in _NOBODY and not re.fullmatch(cues.ROLE, who))

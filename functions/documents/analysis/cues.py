@@ -8,26 +8,24 @@ from documents.analysis.sections import Section
 # A name: capitalised words, a Russian surname with initials, or an account.
 WORD = r"[^\W\d_a-zа-яё][\w'’\-]*"
 NAME = (
-    rf"(?:@[\w.\-]*\w|(?:[А-ЯЁ]\. ?){{1,2}}[А-ЯЁ][\w\-]+|[А-ЯЁ][\w\-]+ [А-ЯЁ]\. ?(?:[А-ЯЁ]\.)?|"
-    rf"{WORD}(?: (?:{WORD}|de|van|von|der|la|da))?(?: {WORD})?)"
+    rf"(?:@[\w.\-]*\w|(?:[А-ЯЁ]\. ?){{1,2}}[А-ЯЁ][\w\-]+|[А-ЯЁ][\w\-]+ [А-ЯЁ]\. ?(?:[А-ЯЁ]\.)?|{WORD}(?: (?:{WORD}|de|"
+    rf"van|von|der|la|da))?(?: {WORD})?)"
 )
-NAMES = rf"{NAME}(?:(?:, | and | & |, and | и |/){NAME})*"
+NAMES = rf"{NAME}(?:(?:, | and | & |, and | и |/| \+ ){NAME})*"
 ROLE = (
     r"(?:[Tt]he )(?:[\w\-]+ ){0,2}(?:team|[Ss]upplier|[Cc]ontractor|[Vv]endor|[Cc]ustomer|[Cc]lient|[Cc]ompany|"
-    r"[Pp]rovider|"
-    r"[Bb]uyer|[Ss]eller|[Ll]icensor|[Ll]icensee|[Cc]onsultant|[Pp]arties|[Dd]epartment|[Mm]anager|[Cc]ommittee|"
-    r"[Bb]oard|"
-    r"[Ll]ead|[Oo]ffice)"
+    r"[Pp]rovider|[Bb]uyer|[Ss]eller|[Ll]icensor|[Ll]icensee|[Cc]onsultant|[Pp]arties|[Dd]epartment|[Mm]anager|"
+    r"[Cc]ommittee|[Bb]oard|[Ll]ead|[Oo]ffice)"
 )
 ROLE_RU = (
-    r"(?:Исполнитель|Заказчик|Поставщик|Подрядчик|Покупатель|Продавец|Стороны|Арендатор|Арендодатель|"
-    r"Лицензиар|Лицензиат)"
+    r"(?:Исполнитель|Заказчик|Поставщик|Подрядчик|Покупатель|Продавец|Стороны|Арендатор|Арендодатель|Лицензиар|"
+    r"Лицензиат)"
 )
 
 LABELS: dict[Section, re.Pattern[str]] = {
     section: re.compile(
-        rf"^[\s*_>#\[\"]*(?:{words})(?:\s*(?:#|№|no\.?)?\s*[A-Z]{{0,3}}-?\d{{1,4}})?"
-        rf"(?:\s*\((?P<who>{NAMES}|@?[a-z][\w.\-]{{1,30}})\))?"
+        rf"^[\s*_>#\[\"]*(?:{words})(?:\s*(?:#|№|no\.?)?\s*[A-Z]{{0,3}}-?\d{{1,4}})?(?:\s*\((?P<who>{NAMES}|"
+        rf"@?[a-z][\w.\-]{{1,30}})\))?"
         r"[*_\]]*\s*(?::|[–—]|\s-)[*_]*\s*"
     )
     for section, words in {
@@ -42,7 +40,8 @@ LABELS: dict[Section, re.Pattern[str]] = {
 }
 
 DECIDED = re.compile(
-    r"\b(?:(?P<who>[Ww]e|[Tt]he (?:[\w\-]+ ){0,2}(?:team|board|committee|group|council|sponsor|client|customer)|"
+    r"\b(?:(?P<who>[Ww]e|[Tt]he (?:[\w\-]+ ){0,2}(?:team|board|committee|group|council|sponsor|client|customer|"
+    r"officer|director|manager|management)|"
     + NAME
     + r")(?: have| has| all| also| jointly| unanimously)* (?:decided|agreed|resolved|approved|chose|opted|concluded)\b"
     r"(?! whether| if\b)|it (?:was|has been) (?:decided|agreed|resolved|approved) (?:that|to|on)\b|"
@@ -50,22 +49,21 @@ DECIDED = re.compile(
 )
 DECIDED_RU = re.compile(
     r"(?<!не )(?<!\w)(?:(?:[Мм]ы )?(?:[Рр]ешили|[Дд]оговорились|[Пп]остановили|[Уу]твердили|[Сс]огласовали|[Рр]ешено|"
-    r"[Пп]ринято решение|[Уу]тверждено|[Сс]огласовано)|(?P<who>[Кк]омитет|[Кк]оманда|[Сс]овет|[Зз]аказчик) "
-    r"(?:решил|решила|утвердил|утвердила|согласовал|согласовала|постановил))(?!\w)(?!,? (?:ли|нет))"
+    r"[Пп]ринято решение|[Уу]тверждено|[Сс]огласовано)|(?P<who>[Кк]омитет|[Кк]оманда|[Сс]овет|[Зз]аказчик) (?:решил|"
+    r"решила|утвердил|утвердила|согласовал|согласовала|постановил))(?!\w)(?!,? (?:ли|нет))"
 )
 UNDECIDED = re.compile(
-    r"\b(?:not (?:yet )?(?:been )?(?:decided|agreed)|(?:un|to be )decided|no decision|to be agreed|if (?:we|it|they) "
-    r"(?:decide|agree)|until (?:we|it|they) (?:decide|agree)|yet to (?:decide|agree))|не (?:решили|решено|"
+    r"\b(?:not (?:yet )?(?:been )?(?:decided|agreed)|(?:un|to be )decided|no decision|to be agreed|if (?:we|it|"
+    r"they) (?:decide|agree)|until (?:we|it|they) (?:decide|agree)|yet to (?:decide|agree))|не (?:решили|решено|"
     r"договорились|согласовано)",
     re.IGNORECASE,
 )
 
 _LEVEL = (
-    r"(?:very (?:high|low|likely|unlikely)|medium[- ]high|medium[- ]low|extremely (?:high|low)|high|medium|"
-    r"moderate|low|"
-    r"severe|critical|minor|major|negligible|significant|likely|unlikely|possible|rare|almost certain|"
-    r"\d{1,3}(?:[.,]\d+)? ?%(?: ?[-–] ?\d{1,3} ?%)?|\d(?:[.,]\d)?(?: ?/ ?\d{1,2}| of \d{1,2})?|[HML]\b|"
-    r"очень (?:высок|низк)\w+|(?:высок|низк|средн|критическ|значительн|незначительн|умеренн|существенн)\w+)"
+    r"(?:very (?:high|low|likely|unlikely)|medium[- ]high|medium[- ]low|extremely (?:high|low)|high|medium|moderate|"
+    r"low|severe|critical|minor|major|negligible|significant|likely|unlikely|possible|rare|almost certain|"
+    r"\d{1,3}(?:[.,]\d+)? ?%(?: ?[-–] ?\d{1,3} ?%)?|\d(?:[.,]\d)?(?: ?/ ?\d{1,2}| of \d{1,2})?|[HML]\b|очень (?:высок|"
+    r"низк)\w+|(?:высок|низк|средн|критическ|значительн|незначительн|умеренн|существенн)\w+)"
 )
 LIKELIHOOD = re.compile(
     rf"(?<!\w)(?:(?:likelihood|probability|chance|вероятность)(?: (?:of \w+ )?is)?\s*[:=–—(\-]*\s*(?P<after>{_LEVEL})|"
@@ -74,95 +72,95 @@ LIKELIHOOD = re.compile(
 )
 IMPACT = re.compile(
     rf"(?<!\w)(?:(?:impact|severity|consequences?|влияние|воздействие|ущерб|последствия)(?: (?:would be|"
-    rf"is))?\s*[:=–—(\-]*\s*"
-    rf"(?P<after>{_LEVEL}|(?<=[:=–—] )[^.;,|()]{{3,80}})|(?P<before>{_LEVEL})[ -](?:impact|severity|влияние|"
-    rf"воздействие|ущерб))",
+    rf"is))?\s*[:=–—(\-]*\s*(?P<after>{_LEVEL}|(?<=[:=–—] )[^.;,|()]{{3,80}})|(?P<before>{_LEVEL})[ -](?:impact|"
+    rf"severity|влияние|воздействие|ущерб))",
     re.IGNORECASE,
 )
 MITIGATION = re.compile(
-    r"(?<!\w)(?:mitigation|mitigated by|contingency|response|снижение|меры(?: снижения)?|реагирование)\s*[:=–—]?\s*"
-    r"(?P<after>[^.;|()]{4,200})",
+    r"(?<!\w)(?:mitigation|mitigated by|contingency|response|снижение|меры(?: снижения)?|"
+    r"реагирование)\s*[:=–—]?\s*(?P<after>[^.;|()]{4,200})",
     re.IGNORECASE,
 )
 RISKY = re.compile(
     r"\b(?:(?:there is|there's|we see|we have|with) (?:an?|the|some|\w+) (?:\w+ )?risk (?:that|of)|the (?:main|"
-    r"biggest|key|\w+) "
-    r"risk is|risks? (?:being|missing|losing|delaying|slipping)|is at risk|are at risk|puts? \w+(?: \w+){0,4} at risk)"
-    r"|(?:существует|есть|имеется|высок\w*|возникает) риск|(?:основной|главный) риск|риск того, что|под угрозой",
+    r"biggest|key|\w+) risk is|risks? (?:being|missing|losing|delaying|slipping)|is at risk|are at risk|"
+    r"puts? \w+(?: \w+){0,4} at risk)|(?:существует|есть|имеется|высок\w*|возникает) риск|(?:основной|главный) риск|"
+    r"риск того, что|под угрозой",
     re.IGNORECASE,
 )
 
 OPEN = re.compile(
     r"(?<![\w-])(?:TBD|TBC|TBA|to be (?:decided|determined|confirmed|agreed|defined|clarified)|(?:not|"
-    r"yet to be) (?:yet )?"
-    r"(?:decided|clear|known|agreed|confirmed)|remains? (?:open|unclear|to be seen)|undecided|unclear (?:whether|"
-    r"who|how|when|"
-    r"what|if)|уточняется|требует уточнения|нужно уточнить|надо уточнить|будет уточнен\w*|не определ[её]н\w*|"
-    r"(?:ещ[её] )?не решен[оа]?|пока (?:неясно|непонятно|не ясно)|остаётся открытым|под вопросом)(?!\w)",
+    r"yet to be) (?:yet )?(?:decided|clear|known|agreed|confirmed)|remains? (?:open|unclear|to be seen)|undecided|"
+    r"unclear (?:whether|who|how|when|what|if)|уточняется|требует уточнения|нужно уточнить|надо уточнить|"
+    r"будет уточнен\w*|не определ[её]н\w*|(?:ещ[её] )?не решен[оа]?|пока (?:неясно|непонятно|не ясно)|"
+    r"остаётся открытым|под вопросом)(?!\w)",
     re.IGNORECASE,
 )
 MILESTONE = re.compile(
-    r"\b(?:milestone|go[- ]live|goes live|launch(?:es|ed)?|kick[- ]?off|release[sd]?|roll[- ]?out|deadline|sign[- ]off|"
-    r"cut[- ]?over|freeze|(?:phase|stage|sprint|pilot|beta|alpha|contract|agreement|project|work|"
-    r"term) (?:\w+ )?(?:starts?|begins?|"
-    r"ends?|commences?|expires?|terminates?|closes?)|effective(?: date| as of| from)|commencement date|expir(?:es|y)|"
-    r"delivery date|completion date|due date)\b"
-    r"|(?<!\w)(?:вех[аи]|запуск\w*|релиз\w*|сдач[аи]|при[её]мк[аи]|начал[оа] (?:работ|проекта|эксплуатации)|"
-    r"окончани[ея]|"
-    r"завершени[ея]|вступает в силу|ввод в эксплуатацию|срок действия|действует до|этап\w*)",
+    r"\b(?:milestone|go[- ]live|goes live|launch(?:es|ed)?|kick[- ]?off|release[sd]?|roll[- ]?out|deadline|"
+    r"sign[- ]off|cut[- ]?over|freeze|(?:phase|stage|sprint|pilot|beta|alpha|contract|agreement|project|work|"
+    r"term) (?:\w+ )?(?:starts?|begins?|ends?|commences?|expires?|terminates?|closes?)|effective(?: date| as of|"
+    r" from)|commencement date|expir(?:es|y)|delivery date|completion date|due date)\b|(?<!\w)(?:вех[аи]|запуск\w*|"
+    r"релиз\w*|сдач[аи]|при[её]мк[аи]|начал[оа] (?:работ|проекта|эксплуатации)|окончани[ея]|завершени[ея]|"
+    r"вступает в силу|ввод в эксплуатацию|срок действия|действует до|этап\w*)",
     re.IGNORECASE,
 )
 
 _DONE_WORD = (
-    r"(?:completed?|finished|delivered|done|closed|resolved|implemented|shipped|sent|signed|deployed|merged|"
-    r"fixed|released|"
-    r"published|handed over|paid|installed|migrated|launched|submitted)"
+    r"(?:completed?|finished|delivered|done|closed|resolved|implemented|shipped|sent|signed|deployed|merged|fixed|"
+    r"released|published|handed over|paid|installed|migrated|launched|submitted)"
 )
 DONE = re.compile(
     rf"(?:(?:has|have) (?:now |already |since )?(?:been )?|(?:is|are|was|were) (?:now |already |successfully |"
-    rf"all )*){_DONE_WORD}\b"
-    rf"|^{NAME} (?:has )?(?:completed|finished|delivered|closed|resolved|implemented|shipped|sent|signed|"
-    rf"deployed|fixed|submitted)\b"
-    r"|[–—:-] (?:done|completed|closed|finished)\.?$|\((?:done|completed|closed)\)\.?$|✅"
-    r"|(?<!\w)(?:выполнен|заверш[её]н|закончен|закрыт|отправлен|подписан|сдан|внедр[её]н|подготовлен|опубликован|"
-    r"установлен|"
-    r"развёрнут|развернут|оплачен|исправлен)[аоы]?(?!\w)|(?<!\w)(?:готов[аоы]?|сделан[аоы]?)(?!\w)"
-    r"|(?<!\w)(?:выполнил|завершил|закончил|закрыл|отправил|подписал|сдал|внедрил|подготовил|опубликовал|"
-    r"исправил)[аи]?(?!\w)",
+    rf"all )*){_DONE_WORD}\b|^(?-i:{NAME}) (?:has )?(?:completed|finished|delivered|closed|resolved|implemented|"
+    rf"shipped|sent|signed|deployed|fixed|submitted)\b"
+    r"|[–—:-] (?:done|completed|closed|finished)\.?$|\((?:done|completed|closed)\)\.?$|✅|(?<!\w)(?:выполнен|"
+    r"заверш[её]н|закончен|закрыт|отправлен|подписан|сдан|внедр[её]н|подготовлен|опубликован|установлен|развёрнут|"
+    r"развернут|оплачен|исправлен)[аоы]?(?!\w)|(?<!\w)(?:готов[аоы]?|сделан[аоы]?)(?!\w)|(?<!\w)(?:выполнил|завершил|"
+    r"закончил|закрыл|отправил|подписал|сдал|внедрил|подготовил|опубликовал|исправил)[аи]?(?!\w)",
     re.IGNORECASE,
 )
 NOT_DONE = re.compile(
     r"\b(?:not|never|n't|isn't|until|unless|when|once|if|before|must be|should be|to be|will be|shall be|can be|"
-    r"may be|after|"
-    r"as soon as|only)\b|(?<!\w)(?:не|должн[аоы]?|должен|будет|будут|если|после|когда|пока|быть)(?!\w)",
+    r"may be|after|as soon as|only)\b|(?<!\w)(?:не|должн[аоы]?|должен|будет|будут|если|после|когда|пока|быть)(?!\w)",
     re.IGNORECASE,
 )
 DROPPED = re.compile(
-    r"\b(?:(?:is|are|was|were|has been|have been|been) (?:now )?(?:cancell?ed|dropped|abandoned|descoped|"
-    r"postponed|deferred|put on "
-    r"hold|withdrawn|scrapped)|no longer (?:needed|planned|required|part of|going|be)|will not (?:be|do|go|ship|"
-    r"deliver|build|"
-    r"happen|proceed|\w+)|won't (?:be|do|go|\w+)|(?:we|team|board|committee) (?:cancell?ed|dropped|abandoned|"
-    r"postponed|deferred)|"
-    r"(?:decided|agreed) (?:not to|against|to (?:drop|cancel|postpone|defer|abandon)))\b"
-    r"|(?<!\w)(?:отмен(?:ен|ён)[аоы]?|отменили|отложен[аоы]?|отложили|отказались|больше не (?:нужн|планир|"
-    r"требу)\w+|не будем|"
-    r"не будет|снят[аоы]? с плана|решили не)(?!\w)",
+    r"\b(?:(?:is|are|was|were|has been|have been|been) (?:now )?(?:cancell?ed|dropped|abandoned|descoped|postponed|"
+    r"deferred|put on hold|withdrawn|scrapped)|no longer (?:needed|planned|required|part of|going|be)|will not (?:be|"
+    r"do|go|ship|deliver|build|happen|proceed|\w+)|won't (?:be|do|go|\w+)|(?:we|team|board|committee) (?:cancell?ed|"
+    r"dropped|abandoned|postponed|deferred)|(?:decided|agreed) (?:not to|against|to (?:drop|cancel|postpone|defer|"
+    r"abandon)))\b|(?<!\w)(?:отмен(?:ен|ён)[аоы]?|отменили|отложен[аоы]?|отложили|отказались|больше не (?:нужн|планир|"
+    r"требу)\w+|не будем|не будет|снят[аоы]? с плана|решили не)(?!\w)",
     re.IGNORECASE,
 )
 
 TO_MODELS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|prompts?|rules|guidelines|above|"
-    r"previous|prior)\b"
-    r"|\b(?:system prompt|as an ai|language model|you are (?:now )?(?:an?|the) (?:ai|assistant|model|chatbot|helpful)|"
-    r"(?:assistant|model|ai|llm)(?: must| should| shall|, |:)|your (?:instructions|output|answer|"
-    r"response) (?:must|should|shall|is)|"
-    r"respond (?:only )?with|output only|do not (?:mention|report|list|extract)|(?:add|report|list|extract|"
-    r"record|include) "
-    r"(?:an?|the|this|these|following).{0,30}\b(?:action|decision|risk|item|finding)s?\b.{0,60}(?:json|output|"
-    r"answer|result|:))"
-    r"|(?<!\w)(?:игнорируй\w*|забудь\w*|не обращай\w* внимания).{0,40}(?:инструкц|указани|правил|выше|предыдущ)"
-    r"|(?<!\w)(?:ты (?:теперь )?(?:ассистент|модель|ии)|системн\w+ (?:промпт|подсказк)\w*)",
+    r"previous|prior)\b|\b(?:system prompt|as an ai|language model|you are (?:now )?(?:an?|the) (?:ai|assistant|model|"
+    r"chatbot|helpful)|(?:assistant|model|ai|llm)(?: must| should| shall|, |:)|your (?:instructions|output|answer|"
+    r"response) (?:must|should|shall|is)|respond (?:only )?with|output only|do not (?:mention|report|list|extract)|"
+    r"(?:add|report|list|extract|record|include) (?:an?|the|this|these|following).{0,30}\b(?:action|decision|risk|"
+    r"item|finding)s?\b.{0,60}(?:json|output|answer|result|:))|(?<!\w)(?:игнорируй\w*|забудь\w*|"
+    r"не обращай\w* внимания).{0,40}(?:инструкц|указани|правил|выше|предыдущ)|(?<!\w)(?:ты (?:теперь )?(?:ассистент|"
+    r"модель|ии)|системн\w+ (?:промпт|подсказк)\w*)",
     re.IGNORECASE,
 )
 """Text that speaks to a language model instead of a reader."""
+
+_NOBODY_WORDS = """
+    it this that there they these those he she you i we all everyone everything nothing if when while what which who
+    система приложение сервис это мы вы они он она оно все я the a an our their his her its each any no
+    system application service module user users api software platform product server database page interface
+    revenue cost costs price budget meeting project work data report section document agreement contract
+    договор соглашение документ отчёт отчет проект срок этап задача решение встреча совещание настоящий данный
+"""
+_NOBODY = frozenset(_NOBODY_WORDS.split())
+"""What begins a sentence and is nobody's name."""
+
+
+def is_nobody(name: str) -> bool:
+    """Tell whether what is written like a name is none."""
+    words = name.split()
+    return not words or (words[0].casefold() in _NOBODY and not re.fullmatch(ROLE, name))

@@ -15,13 +15,12 @@ MOST_NAMES = 300
 _PERSON = re.compile(cues.NAME)
 _TWO = re.compile(rf"{cues.WORD}(?: (?:{cues.WORD}|de|van|von|der|la|da))? {cues.WORD}")
 _LABEL = re.compile(
-    r"^[\s*_>|-]*(?:attendees?|present|participants?|in attendance|apologies|absent|author|prepared by|"
-    r"written by|approved by|"
-    r"reviewed by|signed(?: by)?|from|to|cc|chair(?:ed by)?|minutes(?: taken)? by|project (?:manager|lead|owner)|"
-    r"product owner|"
-    r"sponsor|owner|facilitator|note ?taker|scribe|contact|присутствовали|присутствующие|участники|отсутствовали|автор|"
-    r"подготовил[аи]?|утвердил[аи]?|согласовал[аи]?|председатель|секретарь|руководитель(?: проекта)?|менеджер проекта|"
-    r"ответственный|контактное лицо|протокол (?:вёл|вела|вел))[*_]*\s*[:–—][*_]*\s*(?P<rest>.+)$",
+    r"^[\s*_>|-]*(?:attendees?|present|participants?|in attendance|apologies|absent|author|prepared by|written by|"
+    r"approved by|reviewed by|signed(?: by)?|from|to|cc|chair(?:ed by)?|minutes(?: taken)? by|project (?:manager|lead|"
+    r"owner)|product owner|sponsor|owner|facilitator|note ?taker|scribe|contact|присутствовали|присутствующие|"
+    r"участники|отсутствовали|автор|подготовил[аи]?|утвердил[аи]?|согласовал[аи]?|председатель|секретарь|"
+    r"руководитель(?: проекта)?|менеджер проекта|ответственный|контактное лицо|протокол (?:вёл|вела|"
+    r"вел))[*_]*\s*[:–—][*_]*\s*(?P<rest>.+)$",
     re.IGNORECASE,
 )
 _ACCOUNT = re.compile(r"(?<![\w.@])@[A-Za-z][\w.\-]*\w")
@@ -90,14 +89,17 @@ class Names:
         ]
 
     def _is_short(self, kind: str, name: str) -> bool:
-        """Tell whether a first name is that of exactly one person whose whole name is known."""
-        longer = [other for other_kind, other in self._spans if other_kind == kind and other.startswith(f"{name} ")]
-        return kind == "person" and " " not in name and len(longer) == 1
+        """Tell whether a first name, or an account, is that of exactly one person whose whole name is known."""
+        if kind != "person" or " " in name:
+            return False
+        first = name.lstrip("@").casefold()
+        longer = {other for other_kind, other in self._spans if other_kind == kind and " " in other}
+        return sum(other.casefold().startswith(f"{first} ") for other in longer) == 1
 
     def _listed(self, unit: Unit, start: int, end: int, *, alone: bool) -> None:
         """Take in a list of names; of a sentence in a section of people only what is nothing but names."""
         pieces = [_BRACKETS.sub("", piece) for piece in _SEPARATOR.split(_BRACKETS.sub("", unit.text[start:end]))]
-        cleaned = [re.split(r"\s[–—-]\s|:", piece.strip(" *_.:-–—"))[0].strip(" *_.") for piece in pieces]
+        cleaned = [_bare(re.split(r"\s[–—-]\s|:", piece.strip(" *_:-–—"))[0]) for piece in pieces]
         names = [piece for piece in cleaned if piece and _PERSON.fullmatch(piece)]
         if alone and len(names) * 2 < len([piece for piece in cleaned if piece]):
             return
@@ -131,6 +133,12 @@ class Names:
             spans.append(span)
         if kind == "person":
             self.known.add(name.lstrip("@").split()[0].casefold())
+
+
+def _bare(piece: str) -> str:
+    """Return a name without the marks around it; the point behind an initial is its own."""
+    piece = piece.strip(" *_")
+    return piece if re.search(r"(?:^|[ .])[^\W\d_a-zа-яё]\.$", piece) else piece.rstrip(". ")
 
 
 def lists_names(text: str) -> bool:

@@ -45,9 +45,8 @@ CALL_SECONDS = 40.0
 
 _BREAK = re.compile(r"\n[ \t]*\n|\n(?=[ \t]{0,3}#)")
 _CUE = re.compile(
-    r"\b(?:action|will|shall|must|agreed|decided|risk|due|deadline|owner|milestone|question|TBD|responsible|"
-    r"by (?:the|\d))\b|"
-    r"(?<!\w)(?:решил|задач|поруч|риск|срок|ответствен|вопрос|должен|должн|обязу|этап|до \d)",
+    r"\b(?:action|will|shall|must|agreed|decided|risk|due|deadline|owner|milestone|question|TBD|responsible|by (?:the|"
+    r"\d))\b|(?<!\w)(?:решил|задач|поруч|риск|срок|ответствен|вопрос|должен|должн|обязу|этап|до \d)",
     re.IGNORECASE,
 )
 _LISTS = {

@@ -29,8 +29,7 @@ MOST_ITEMS = 500
 
 _DATE_LABEL = re.compile(
     r"^[\s*_#|>-]*(?:(?:meeting |report |issue |document |effective )?date|dated|held on|as of|дата(?: \w+)?|"
-    r"от)[*_]*\s*[:|–—]?[*_]*\s*"
-    r"(?P<rest>.{6,40})",
+    r"от)[*_]*\s*[:|–—]?[*_]*\s*(?P<rest>.{6,40})",
     re.IGNORECASE,
 )
 _HEAD_LINES = 15

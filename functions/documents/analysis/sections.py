@@ -20,9 +20,8 @@ class Section(StrEnum):
 
 _TITLES: dict[Section, str] = {
     Section.ACTIONS: r"(?:open |new |next )?action(?: item)?s(?: (?:list|log|register|items|points|agreed))?|"
-    r"action points?|"
-    r"next steps?|to[- ]?dos?(?: list)?|tasks?|follow[- ]?ups?|commitments?|"
-    r"задачи|поручения|действия|следующие шаги|дальнейшие (?:шаги|действия)|план действий|список задач|обязательства",
+    r"action points?|next steps?|to[- ]?dos?(?: list)?|tasks?|follow[- ]?ups?|commitments?|задачи|поручения|действия|"
+    r"следующие шаги|дальнейшие (?:шаги|действия)|план действий|список задач|обязательства",
     Section.DECISIONS: r"(?:key )?decisions?(?: (?:made|taken|log|register))?|resolutions?|agreements?|agreed|"
     r"(?:принятые )?решения|решили|постановили|договор[её]нности",
     Section.RISKS: r"(?:(?:key|main|top|project) )?risks?(?: (?:register|log|and mitigations?|and issues|assessment))?|"
@@ -30,14 +29,12 @@ _TITLES: dict[Section, str] = {
     Section.QUESTIONS: r"(?:open|outstanding|unresolved) (?:questions?|issues?|points?|items?)|questions?|"
     r"(?:открытые |нереш[её]нные )?вопросы",
     Section.MILESTONES: r"(?:(?:key|important|project) )?(?:milestones?|dates)(?: and (?:milestones?|dates|"
-    r"deadlines))?|"
-    r"time ?lines?|schedule|deadlines|road ?map|project plan|"
-    r"вехи|ключевые (?:даты|вехи|сроки)|сроки|график|календарный план|этапы(?: работ)?|план-график",
+    r"deadlines))?|time ?lines?|schedule|deadlines|road ?map|project plan|вехи|ключевые (?:даты|вехи|сроки)|сроки|"
+    r"график|календарный план|этапы(?: работ)?|план-график",
     Section.PEOPLE: r"attendees?|present|participants?|in attendance|apologies|attended(?: by)?|people|distribution|"
     r"присутствовали|присутствующие|участники|участвовали|отсутствовали",
     Section.DONE: r"(?:done|completed|closed|finished)(?: (?:actions?|items?|tasks?|since last (?:meeting|time|"
-    r"week)))?|"
-    r"accomplishments|progress since (?:the )?last meeting|сделано|выполнено|завершено|закрытые (?:задачи|"
+    r"week)))?|accomplishments|progress since (?:the )?last meeting|сделано|выполнено|завершено|закрытые (?:задачи|"
     r"вопросы)|готово",
     Section.SUMMARY: r"(?:executive )?summary|abstract|overview|tl;?dr|резюме|кратко|аннотация|краткое содержание|"
     r"краткие итоги",

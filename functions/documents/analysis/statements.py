@@ -12,7 +12,7 @@ from documents.analysis.units import Unit
 
 _TRIM = " \t,;:–—-*_"
 _FIRST_OWNER = re.compile(
-    rf"[\s,;(\[–—-]*\b(?:owner|raised by|ответственный|владелец)\s*[:=–—-]\s*(?P<n>{cues.NAMES})", re.IGNORECASE
+    rf"[\s,;(\[–—-]*\b(?i:owner|raised by|ответственный|владелец)\s*[:=–—-]\s*(?P<n>{cues.NAMES})"
 )
 _GRADES = re.compile(r"[\s,;.(\[–—-]+$")
 _OWN_DATE = re.compile(r"[\s*_#|>-]*(?:(?:\w+ )?date|dated|held on|as of|дата(?: \w+)?|от)?[\s*_:.–—-]*", re.IGNORECASE)
@@ -87,7 +87,9 @@ def milestone_in(unit: Unit, today: date | None) -> Milestone | None:
         what = before if _says(before) else after if _says(after) else what
     kind = "milestone" if is_milestone else "date"
     rest = text[: first.start] + text[first.end :]
-    says = _says(what) and not _OWN_DATE.fullmatch(rest)
+    # The document's own date, on a line that says no more.
+    own = today and not is_milestone and first.when.date == today.isoformat() and not re.search(r"[.!?]\s*$", rest)
+    says = _says(what) and not own and not _OWN_DATE.fullmatch(rest)
     return Milestone(what=what, when=first.when, kind=kind, spans=[unit.span]) if says else None
 
 
@@ -120,7 +122,7 @@ def update_in(unit: Unit) -> ProgressNote | None:
     if found is None and (done is None or cues.NOT_DONE.search(text)):
         return None
     who = re.match(rf"(?P<who>{cues.NAMES})\s", text)
-    named = who["who"] if who and done and done.start() <= who.end() else None
+    named = who["who"] if who and done and done.start() <= who.end() and not cues.is_nobody(who["who"]) else None
     return ProgressNote(what=what, says="done", who=named, spans=[unit.span])
 
 

@@ -39,13 +39,11 @@ _HEADERS = {
         Column.QUESTION: r"(?:open )?questions?|open (?:issue|point)s?|(?:открытые )?вопросы?",
         Column.MILESTONE: r"milestones?|phase|stage|key dates?|event|вех[аи]|этапы?|событи[ея]|контрольн\w+ точк\w+",
         Column.WHAT: r"descriptions?|item|what|deliverables?|activity|work|details|summary|subject|описание|что|"
-        r"содержание|"
-        r"результат|наименование|работы",
+        r"содержание|результат|наименование|работы",
         Column.WHO: r"owners?|assignees?|assigned(?: to)?|responsible(?: party| person)?|who|lead|by whom|decided by|"
         r"ответственн\w+|исполнител\w+|кто|владелец",
         Column.WHEN: r"due(?: date| by)?|deadline|dates?|when|by when|target(?: date)?|eta|planned(?: date)?|"
-        r"срок\w*(?: исполнения)?|"
-        r"дат[аы]|когда|дедлайн|плановая дата",
+        r"срок\w*(?: исполнения)?|дат[аы]|когда|дедлайн|плановая дата",
         Column.STATE: r"status|state|progress|статус|состояние|выполнение",
         Column.LIKELIHOOD: r"likelihood|probability|chance|вероятность",
         Column.IMPACT: r"impact|severity|consequences?|влияние|воздействие|последствия|ущерб",

@@ -21,15 +21,19 @@ _VISIBLE = re.compile(r"\S")
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(?P<title>.*?)[ \t#]*$")
+_CAPITALS = re.compile(r"[^\W\d_a-zа-яё][^a-zа-яё.!?:]{2,59}")
+_UNMARKED = 7
+"""The level of headings without marks: below all others."""
+_LISTS = frozenset({Section.ACTIONS, Section.DECISIONS, Section.RISKS, Section.QUESTIONS})
 _ITEM = re.compile(
-    r"[ \t]*(?:[-*+•–▪◦·]|\(?\d{1,3}(?:\.\d{1,3})*[.)]|\(?[a-zа-я]\))[ \t]+(?:\[(?P<box>[ xX✓✔])\][ \t]*)?"
+    r"[ \t]*(?:[-*+•–▪◦·]|\(?\d{1,3}(?:\.\d{1,3})*[.)]|\d{1,2}(?:\.\d{1,2})+(?=[ \t]+[^\W\d_a-zа-яё])|"
+    r"\(?[a-zа-я]\))[ \t]+(?:\[(?P<box>[ xX✓✔])\][ \t]*)?"
 )
 _ROW = re.compile(r"[ \t]*\|")
 # The likelihood and impact of a risk are told in sentences of their own.
 _GRADE = re.compile(
-    r"[\s*_]*(?:likelihood|probability|impact|severity|mitigation|owner|вероятность|влияние|воздействие|ущерб|"
-    r"меры|владелец|"
-    r"ответственный|последствия)\b[\w *]*[:=]",
+    r"[\s*_]*(?:likelihood|probability|impact|severity|mitigation|owner|вероятность|влияние|воздействие|ущерб|меры|"
+    r"владелец|ответственный|последствия)\b[\w *]*[:=]",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
@@ -38,8 +42,8 @@ _LABEL = re.compile(r"[ \t]*[*_]{0,3}(?:[^\W_a-zа-яё][\w()#№-]*(?: [\w()#�
 _MORE = re.compile(r"[ \t]+\S|[a-zа-яё(]")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s+[\"'“‘«(\[*_@]*[^\W_a-zа-яё]|\s*$)|[。！？]")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|al|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|т\.е|т\.д|т\.п|т\.к|г|гг|"
-    r"см|рис|стр|им|пр|ул|руб|тыс|млн|млрд)|\b[^\W\d_a-zа-яё]|(?:^|\s)\d{1,3})\.$"
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|al|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|т\.е|т\.д|т\.п|т\.к|г|"
+    r"гг|см|рис|стр|им|пр|ул|руб|тыс|млн|млрд)|\b[^\W\d_a-zа-яё]|(?:^|\s)\d{1,3})\.$"
 )
 
 
@@ -181,8 +185,8 @@ def _title(line: str, reading: Reading) -> tuple[Section | None, str] | None:
         return found, marked["title"]
     found = section_of(line) if len(line) < 80 else None
     if found is None:
-        return None
-    reading.level = 7
+        return (None, line.strip()) if reading.level == _UNMARKED and _CAPITALS.fullmatch(line.strip()) else None
+    reading.level = _UNMARKED
     return found, line.strip(" *_:#")
 
 
@@ -194,8 +198,10 @@ def _flush(page: Page, block: list[tuple[int, int]], reading: Reading) -> Iterat
     block.clear()
     item = _ITEM.match(page.text, start, end)
     if item is None:
+        # Below a heading without marks, as PDFs have them, nothing marks the items either.
+        form = "item" if reading.level == _UNMARKED and reading.section in _LISTS else "sentence"
         for first, last in _with_grades(page.text, sentences(page.text, start, end)):
-            yield Unit(page, first, last, "sentence", reading.section, reading.heading)
+            yield Unit(page, first, last, form, reading.section, reading.heading)
         return
     box = item["box"]
     ticked = None if box is None else box != " "
