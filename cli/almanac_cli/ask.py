@@ -72,6 +72,12 @@ def render(answer: Document) -> None:
             output.print(f"[dim]  {escape(cite(hit))}[/dim]", soft_wrap=True)
     else:
         output.print()
+    for contradiction in answer.get("contradictions") or []:
+        output.print(f"[yellow]The sources contradict each other about {escape(contradiction['about'])}:[/yellow]")
+        for sentence in contradiction["statements"]:
+            marks = "".join(f"[{n}]" for n in sentence["citations"])
+            output.print(f"  {escape(sentence['text'])} [cyan]{escape(marks)}[/cyan]", soft_wrap=True)
+        output.print()
     for cited in answer["citations"]:
         output.print(f"[cyan]{escape('[' + str(cited['n']) + ']')}[/cyan] {escape(cite(cited))}", soft_wrap=True)
     output.print(f"\n[dim]{escape(_how(answer))}[/dim]", soft_wrap=True)

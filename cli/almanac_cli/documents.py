@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from almanac_cli import collections, projects, transfers
+from almanac_cli import collections, projects, readings, transfers
 from almanac_cli.bars import bars
 from almanac_cli.client import Document
 from almanac_cli.errors import CliError, Exit
@@ -117,7 +117,7 @@ def diff(
             found["items"] += page["items"]
             cursor = page.get("next_cursor")
         found["next_cursor"] = None
-        show(found, as_json, *_changes(found))
+        show(found, as_json, *readings.changes(found))
 
 
 @app.command()
@@ -125,7 +125,7 @@ def analysis(document: Id, version: Version = None, as_json: AsJson = False) -> 
     """Show a document's summary, actions, decisions, risks, dates and open questions, with where they stand."""
     with connected(as_json) as api:
         found = api.get(f"{_path(document)}/analysis", version=version)
-        show(found, as_json, *_analysed(found))
+        show(found, as_json, *readings.analysis(found))
 
 
 @app.command()
@@ -230,31 +230,3 @@ def _went(receipt: Document) -> list[str]:
 def _page(page: Document) -> tuple[str, str]:
     label = page["place"]["label"] if page["place"] else f"page {page['number']}"
     return f"[dim]--- {escape(label)}[/dim]", escape(page["text"])
-
-
-def _changes(found: Document) -> list[str]:
-    lines = [escape(sentence) for sentence in found.get("summary") or []]
-    for change in found["items"]:
-        before, after = change.get("before") or {}, change.get("after") or {}
-        place = (after or before).get("label") or ""
-        lines += ["", f"[dim]{escape(change['kind'])} {escape(place)}[/dim]"]
-        lines += [f"[red]- {escape(before['text'])}[/red]"] if before.get("text") else []
-        lines += [f"[green]+ {escape(after['text'])}[/green]"] if after.get("text") else []
-    return lines or ["Nothing changed."]
-
-
-def _analysed(found: Document) -> list[str]:
-    lines = [f"[dim]by {escape(str(found['method']))}[/dim]"]
-    for name, entries in found.items():
-        if isinstance(entries, list) and entries:
-            lines += ["", f"[bold]{escape(name.replace('_', ' ').capitalize())}[/bold]"]
-            lines += [f"  {escape(_entry(entry))}" for entry in entries]
-    return lines
-
-
-def _entry(entry: object) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
-    spans = entry.get("spans") or []
-    where = f" ({spans[0]['label']})" if spans and spans[0].get("label") else ""
-    return " · ".join(str(value) for name, value in entry.items() if value and name not in {"spans", "id"}) + where

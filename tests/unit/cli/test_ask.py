@@ -33,6 +33,15 @@ def test_an_answer_is_shown_with_numbered_citations_and_how_it_was_made(cli: Cli
     assert "\x1b" not in shown
 
 
+def test_both_sides_of_a_contradiction_are_shown_with_their_citations(cli: Cli, api: FakeApi) -> None:
+    sides = [{"text": "It is 30 days.", "citations": [1]}, {"text": "It is 45 days.", "citations": [2]}]
+    api.answer("POST", ASK, {**ANSWER, "contradictions": [{"about": "payment", "statements": sides}]})
+    shown = cli.run("ask", "how", "long").stdout
+    assert "The sources contradict each other about payment:" in shown
+    assert "It is 30 days. [1]" in shown
+    assert "It is 45 days. [2]" in shown
+
+
 def test_what_is_not_in_the_sources_is_said_with_what_comes_nearest(cli: Cli, api: FakeApi) -> None:
     api.answer("POST", ASK, NONE)
     result = cli.run("ask", "how long")
