@@ -20,7 +20,9 @@ SAID = {
 def test_a_difference_is_told_in_words_and_shown_before_and_after(cli: Cli, api: FakeApi) -> None:
     before = {"page": 3, "label": "page 3", "text": "Payment is net 30.", "marks": []}
     change = {"kind": "changed", "says": 'page 3: "net 30" became "net 45"', "before": before}
-    pages = [{"items": [{**change, "after": {**before, "text": "Payment is net 45."}}], "next_cursor": "c"}]
+    pages: list[dict[str, Any]] = [
+        {"items": [{**change, "after": {**before, "text": "Payment is net 45."}}], "next_cursor": "c"}
+    ]
     pages.append(
         {"items": [{**change, "kind": "removed", "says": "page 9 is gone", "after": None}], "next_cursor": None}
     )
