@@ -2,7 +2,8 @@
 
 It never opens a file itself. It loads the parsers once, then forks for every request, so that each file is read by a
 fresh process, within limits, without the cost of starting one; what one file does to its process touches no other.
-Of a request come lines {"unit"}, {"bad"}, {"warning"}, {"probe"} or {"trouble"}, and last {"exit"}, from here.
+Of a request come the lines {"started"}, then {"unit"}, {"bad"}, {"warning"}, {"probe"} or
+{"trouble"}, and last {"exit"}.
 """
 
 import json
@@ -42,6 +43,7 @@ def _serve(request: dict[str, Any]) -> None:
     """Answer one request and end this process."""
     code = 1
     try:
+        _write({"started": True})
         _confine(request)
         for line in _answers(request):
             _write(line)

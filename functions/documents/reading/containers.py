@@ -2,7 +2,6 @@
 
 import email
 import email.policy
-import gzip
 import tarfile
 import zipfile
 import zlib
@@ -85,8 +84,8 @@ def _gzip(task: Task) -> Units:
     name = task.name.removesuffix(".gz").removesuffix(".GZ")
     name = f"{name[:-4]}.tar" if name.endswith(".tgz") else name
     try:
-        with gzip.open(task.path) as file:
-            _save(path, zips.chunks(task, file, task.path.stat().st_size))
+        with task.path.open("rb") as file:
+            _save(path, zips.gunzipped(task, file, task.path.stat().st_size))
     except (*zips.BROKEN, zlib.error):
         yield Bad(name, "corrupt", "The end of the file is missing or damaged.")
     inner = task.inside(path, name)
@@ -103,7 +102,7 @@ def _save(path: Path, chunks: Iterable[bytes]) -> None:
 def _bad_name(name: str) -> Bad | None:
     """Refuse a member whose name reaches out of the archive. (No name ever becomes a path here.)"""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[:1]:
+    if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
         return Bad(_label(name), "hostile", f"The name {_label(name)} points outside of the archive.")
     return None
 

@@ -45,7 +45,7 @@ def _decode(content: bytes, declared: str | None) -> str:
 def utf16_without_mark(head: bytes) -> str | None:
     """Return which UTF-16 the bytes are that no mark begins: zeros on one side only, and words on decoding."""
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if min(even, odd) * 20 > max(even, odd) or max(even, odd) == 0:
+    if min(even, odd) * 20 > max(even, odd) or max(even, odd) * 50 <= len(head):
         return None
     encoding = "utf-16-be" if even > odd else "utf-16-le"
     text = head[: len(head) // 2 * 2].decode(encoding, "replace")

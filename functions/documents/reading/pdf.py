@@ -17,6 +17,7 @@ _TROUBLES = {
 }
 _CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 _CATALOG = re.compile(rb"(\d+)\s+(\d+)\s+obj\s*<<[^>]{0,200}?/Type\s*/Catalog\b")
+_END = b"\nendstream\nendobj\ntrailer\n<</Root %s %s R>>\nstartxref\n0\n%%%%EOF\n"
 _MOST_MENDED = 64 * 2**20
 _DOTS_PER_INCH = 200
 _MOST_PIXELS = 5000
@@ -84,9 +85,7 @@ def _mended(task: Task, password: bytes | None) -> pdfium.FPDF_DOCUMENT | None:
     if not catalogs:
         return None
     path = task.scratch_file()
-    path.write_bytes(
-        content + b"\nendstream\nendobj\ntrailer\n<</Root %s %s R>>\nstartxref\n0\n%%%%EOF\n" % catalogs[-1].groups()
-    )
+    path.write_bytes(content + _END % catalogs[-1].groups())
     return pdfium.FPDF_LoadDocument(bytes(path), password)
 
 

@@ -23,7 +23,9 @@ _PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
 
 
 class Ended(Exception):
-    """The request ended without an answer. `code` is one of timed_out, too_large, cancelled, or the `exit` follows."""
+    """The request ended without an answer. `code` is timed_out, too_large, cancelled, crashed with the exit code, or
+    gone: the process had died before it began.
+    """
 
     def __init__(self, code: str, exit_code: int = 0) -> None:
         super().__init__(code)
@@ -62,22 +64,31 @@ class Process:
     def ask(self, request: dict[str, Any], bounds: Bounds, cancelled: threading.Event) -> Iterator[dict[str, Any]]:
         """Yield the lines of the answer; raises `Ended`, after which the process is gone unless it said so itself."""
         assert self._popen.stdin is not None  # noqa: S101 - for the type
+        is_started = False
         try:
             self._popen.stdin.write(json.dumps(request).encode() + b"\n")
             self._popen.stdin.flush()
             for line in self._lines(bounds, cancelled):
                 answer = json.loads(line)
-                if "exit" not in answer:
+                if "started" in answer:
+                    is_started = True
+                elif "exit" not in answer:
                     yield answer
                 elif answer["exit"] == 0:
                     return
                 else:
                     raise Ended("crashed", answer["exit"])
         except BrokenPipeError:
-            raise Ended("crashed") from None
-        except (Ended, GeneratorExit) as ended:
-            if not (isinstance(ended, Ended) and ended.exit_code):
+            self.end()
+            raise Ended("gone") from None
+        except Ended as ended:
+            if not ended.exit_code:
                 self.end()
+            if ended.code == "crashed" and not is_started:
+                raise Ended("gone") from None
+            raise
+        except GeneratorExit:
+            self.end()
             raise
 
     def _lines(self, bounds: Bounds, cancelled: threading.Event) -> Iterator[bytes]:

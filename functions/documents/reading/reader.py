@@ -22,6 +22,7 @@ from documents.reading.process import Bounds, Ended, pool
 T = TypeVar("T")
 
 _OF_A_PAGE = frozenset({"crashed", "timed_out", "out_of_memory"})
+_MOST_ATTEMPTS = 3
 _MOST_RESTARTS = 50
 _SAID_BYTES = 64 * 1024
 
@@ -121,16 +122,30 @@ class _Call:
             scratch = Path(directory) / "scratch"
             scratch.mkdir()
             request = self._request | {"first": first, "last": last, "scratch": str(scratch), "errors": str(errors)}
-            process = pool.take()
+            try:
+                yield from self._asked(request)
+            except Ended as ended:
+                raise _error(ended, errors) from None
+
+    def _asked(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the answer of a process, of another one where one had died in waiting; raises `Ended`."""
+        for attempt in range(_MOST_ATTEMPTS):
+            process, trouble = pool.take(), None
             try:
                 for answer in process.ask(request, self._bounds(), self.cancelled):
                     if "trouble" in answer:
-                        raise ReadingError(**answer["trouble"])
-                    yield answer
+                        trouble = answer["trouble"]
+                    else:
+                        yield answer
             except Ended as ended:
-                raise _error(ended, errors) from None
+                if ended.code == "gone" and attempt + 1 < _MOST_ATTEMPTS:
+                    continue
+                raise
             finally:
                 pool.give(process)
+            if trouble is not None:
+                raise ReadingError(**trouble)
+            return
 
     def _bounds(self) -> Bounds:
         silence = self._limits.seconds if self._pages is None else self._limits.page_seconds
@@ -156,7 +171,7 @@ def _given_up(number: int, error: ReadingError) -> BadPage:
 
 def _error(ended: Ended, errors: Path) -> ReadingError:
     """Tell from how a process ended what the file did to it."""
-    if ended.code != "crashed":
+    if ended.code not in ("crashed", "gone"):
         return ReadingError("timed_out" if ended.code == "cancelled" else ended.code)
     said = errors.read_bytes()[:_SAID_BYTES] if errors.exists() else b""
     if ended.exit_code == -signal.SIGKILL or b"memory allocation" in said or b"MemoryError" in said:

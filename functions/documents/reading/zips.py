@@ -1,6 +1,7 @@
 """Zip files, whose directory is not believed: what office files lie in, and archives."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,27 @@ def check_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         raise Trouble("hostile", "Its XML declares entities.")
     if is_nested_deeply(head):
         raise Trouble("hostile", "It is nested too deeply.")
+
+
+def gunzipped(task: Task, file: SupportsRead, packed: int) -> Iterator[bytes]:
+    """Yield what a gzip file unpacks to, all that is there of one that breaks off; raises `EOFError` behind that."""
+    size = 0
+    unpacker = zlib.decompressobj(wbits=31)
+    while data := file.read(_CHUNK):
+        while data:
+            out = unpacker.decompress(data, _CHUNK)
+            size += len(out)
+            task.budget.expand(len(out))
+            check_ratio(task, size, packed)
+            yield out
+            data = unpacker.unconsumed_tail
+            if unpacker.eof:
+                data = unpacker.unused_data.lstrip(b"\0")
+                unpacker = zlib.decompressobj(wbits=31) if data else unpacker
+                if not data:
+                    break
+    if not unpacker.eof:
+        raise EOFError
 
 
 def chunks(task: Task, file: SupportsRead, packed: int = 0) -> Iterator[bytes]:

@@ -109,6 +109,8 @@ def zipped(members: Mapping[str, bytes | str], *, compress: bool = True) -> byte
     return out.getvalue()
 
 
+Change = Callable[[bytes], bytes]
+
 WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 
@@ -239,7 +241,7 @@ def outlook(subject: str, body: str, attachments: Mapping[str, bytes]) -> bytes:
     return compound(tree)
 
 
-def rewritten(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+def rewritten(content: bytes, name: str, change: Change) -> bytes:
     """Return a zip file with one member changed."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {member: archive.read(member) for member in archive.namelist()}

@@ -22,7 +22,7 @@ def opened(
 
     async def both(path: Path) -> tuple[Probe, Reading]:
         found = await probe(path, name=name, password=password, limits=limits)
-        return found, await read(path, found, *pages, password=password, limits=limits)
+        return found, await read(path, found, *pages, name=name, password=password, limits=limits)
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "original"
