@@ -40,6 +40,8 @@ def names() -> list[str]:
         "quality",
         "cost",
         "freshness",
+        "documents",
+        "realtime",
         "realtime",
         "sync",
         "package",
