@@ -54,10 +54,11 @@ class Dependencies:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to make of a document: attributes to change, and writes beside it."""
+    """What to make of a document: attributes to change, and writes beside it; `quiet` is not told to anybody."""
 
     changes: dict[str, Any]
     also: Sequence[Write] = ()
+    quiet: bool = False
 
 
 Decide = Callable[[Document], Awaitable[Decision | None]]
@@ -104,6 +105,7 @@ async def change(store: DocumentStore, document_id: str, correlation_id: str, de
             return None
         changes, tell = progress.told(document, decision.changes)
         try:
+            tell = tell and not decision.quiet
             return await store.save(document, correlation_id, *decision.also, tell=tell, **changes)
         except Changed:
             pause = min(_LONGEST_PAUSE, 0.01 * 2**attempt)

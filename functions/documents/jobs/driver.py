@@ -32,6 +32,7 @@ async def read_document(context: Context, event: ReadDocument, deadline: Deadlin
     document = await context.store.get(event.document_id)
     job = progress.running(document, event.revision)
     if document is None or job is None:
+        await ending.tidy(context, event.document_id)
         return
     _check(deadline)
     try:

@@ -1,6 +1,7 @@
 """How a job ends: with its document searchable, or given up with a cause and what was shown before brought back."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from almanac.aws import keys, outbox
@@ -81,7 +82,8 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
             "shown_revision": revision,
             "shown_pages": job.counts.pages,
             "sent_revision": revision,
-            "due_at": progress.due(None, document.upload),
+            # What earlier revisions left behind is looked for until it is gone.
+            "due_at": progress.later() if revision > 1 else progress.due(None, document.upload),
         }
         also: list[Write] = [passwords.forgotten(context.tenant_id, document_id)]
         version = await context.store.version(document_id, job.version)
@@ -92,7 +94,7 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
                 changes |= {"state": ended.state, "cause": ended.cause, "media_type": ended.media_type}
         return Decision(changes, also)
 
-    if await context.change(document_id, decide) is not None:
+    if await context.change(document_id, decide) is not None and revision > 1:
         await tidy(context, document_id)
 
 
@@ -124,9 +126,9 @@ def _partial(bad: Sequence[BadPage], pages: int) -> Cause:
 
 
 async def tidy(context: Context, document_id: str) -> None:
-    """Remove what revisions left behind that no version is read from; what a killed worker leaves, the next finds."""
+    """Remove what revisions left behind that nothing is read from, once the newest has ended. Can be repeated."""
     document = await context.store.get(document_id)
-    if document is None or document.job is None:
+    if document is None or document.job is None or document.job.step is not Step.READY:
         return
     done = {DocumentState.READY, DocumentState.PARTIAL}
     kept = {document.revision, document.job.revision, document.shown_revision}
@@ -142,6 +144,13 @@ async def tidy(context: Context, document_id: str) -> None:
     )
     await table.batch_delete([keys.document_part(tenant_id, document_id, *which) for which in gone])
     await _forget_awaited(context, document)
+    await context.change(document_id, partial(_tidied, document.revision))
+
+
+async def _tidied(revision: int, document: Document) -> Decision | None:
+    if document.revision != revision or document.due_at is None or document.state is DocumentState.DELETING:
+        return None
+    return Decision({"due_at": progress.due(None, document.upload)}, quiet=True)
 
 
 async def _forget_awaited(context: Context, document: Document) -> None:

@@ -12,7 +12,7 @@ from almanac.events import DeleteDocument, ReadDocument, RestoreDocument
 from almanac.observability import correlation_id, log
 from documents.jobs import ending, progress
 from documents.jobs.context import Decision, change
-from documents.model import Cause, Document, DocumentState, Job, Upload
+from documents.model import Cause, Document, DocumentState, Job, Step, Upload
 from documents.store import DocumentStore
 
 EXPIRED = Cause(
@@ -49,22 +49,29 @@ class Overdue:
             return None
         if document.state is DocumentState.DELETING:
             event = DeleteDocument(**self._common, document_id=document.id)
-            return Decision({"due_at": self._later()}, [outbox.message(event)])
+            return Decision({"due_at": progress.later()}, [outbox.message(event)], quiet=True)
         job = progress.running(document, document.job.revision) if document.job else None
         if document.upload is not None and document.upload.expires_at <= at:
             return _expired(document, job)
         if job is None:
-            return Decision({"due_at": progress.due(None, document.upload)})
+            return self._tidied(document)
         if job.deadline_at <= at:
             state = DocumentState.FAILED
             return ending.given_up(self._tenant_id, correlation_id(), document, job, state, ending.DEADLINE_PASSED)
         return self._sent_again(document, job)
 
+    def _tidied(self, document: Document) -> Decision:
+        """Have the worker remove what an ended job left behind; any other document is due by mistake."""
+        if document.job is None or document.job.step is not Step.READY:
+            return Decision({"due_at": progress.due(None, document.upload)}, quiet=True)
+        event = ReadDocument(**self._common, document_id=document.id, revision=document.job.revision)
+        return Decision({"due_at": progress.later()}, [outbox.message(event)], quiet=True)
+
     def _sent_again(self, document: Document, job: Job) -> Decision:
         kind = RestoreDocument if progress.is_beside(job) else ReadDocument
         event = kind(**self._common, document_id=document.id, revision=job.revision)
-        due = min(self._later(), job.deadline_at, *([document.upload.expires_at] if document.upload else []))
-        return Decision({"due_at": due}, [outbox.message(event)])
+        due = min(progress.later(), job.deadline_at, *([document.upload.expires_at] if document.upload else []))
+        return Decision({"due_at": due}, [outbox.message(event)], quiet=True)
 
     async def _remove(self, document: Document, upload: Upload) -> None:
         """Remove what arrived of an upload that is expected no more; the bucket itself removes what this misses."""
@@ -76,9 +83,6 @@ class Overdue:
     @property
     def _common(self) -> dict[str, str]:
         return {"tenant_id": self._tenant_id, "correlation_id": correlation_id()}
-
-    def _later(self) -> str:
-        return iso(time.time() + progress.STALE_SECONDS)
 
 
 def _expired(document: Document, job: Job | None) -> Decision:

@@ -57,6 +57,11 @@ def due(job: Job | None, upload: Upload | None) -> str | None:
     return min(times, default=None)
 
 
+def later() -> str:
+    """Return when something of which nothing is heard is to be sent on its way again."""
+    return iso(time.time() + STALE_SECONDS)
+
+
 def moved(document: Document, job: Job, **changes: Any) -> dict[str, Any]:
     """Return what to save of a document whose job got further: the job with a fresh heartbeat, and when it is due.
 

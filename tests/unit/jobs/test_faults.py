@@ -1,0 +1,127 @@
+"""Killed at every call of every step, a document ends as if nothing had happened."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documents.model import DocumentState
+from tests.support.plain_files import pages
+from tests.unit.jobs.world import World, small
+
+PAGES = 6
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    with small():
+        yield loop
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+def upload(world: World) -> str:
+    return world.upload(pages(PAGES))
+
+
+def upload_without_pages(world: World) -> str:
+    return world.upload(pages(PAGES), kind="%sections")
+
+
+def upload_a_shorter_version(world: World) -> str:
+    document_id = world.upload(pages(PAGES, "old"))
+    world.settle()
+    return world.upload(pages(3, "new"), document_id)
+
+
+def upload_a_damaged_version(world: World) -> str:
+    document_id = world.upload(pages(PAGES, "old"))
+    world.settle()
+    texts = pages(PAGES, "new")
+    texts[1:3] = ["!corrupt"] * 2
+    return world.upload(texts, document_id)
+
+
+def cancel_what_was_sent_in_part(world: World) -> str:
+    document_id = world.upload(pages(PAGES, "old"))
+    world.settle()
+    world.upload(pages(PAGES, "new"), document_id)
+    while world.document(document_id).sent_revision < 2:
+        world.relay()
+        world.deliver()
+    assert world.cancel(document_id)
+    return document_id
+
+
+def cancel_a_first_version(world: World) -> str:
+    document_id = world.upload(pages(PAGES))
+    for kind in ("document.read", "document.part", "sources.index"):
+        world.relay()
+        world.deliver(min(place for place, event in enumerate(world.sorted()) if event.kind == kind))
+    assert world.cancel(document_id)
+    return document_id
+
+
+SCENARIOS = [
+    upload,
+    upload_without_pages,
+    upload_a_shorter_version,
+    upload_a_damaged_version,
+    cancel_what_was_sent_in_part,
+    cancel_a_first_version,
+]
+Scenario = Callable[[World], str]
+
+
+def calls_of(scenario: Scenario, make: Callable[..., World]) -> tuple[dict[str, Any], int]:
+    """Return how a scenario ends undisturbed, and how many calls it makes on the way."""
+    world = make()
+    document_id = scenario(world)
+    count = 0
+
+    def counting() -> None:
+        nonlocal count
+        count += 1
+
+    world.store.on_call = counting
+    world.settle()
+    world.store.on_call = None
+    return world.summary(document_id), count
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["redelivered", "lost"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_killed_at_any_call_a_document_ends_as_if_nothing_had_happened(
+    scenario: Scenario, lost: bool, loop: asyncio.AbstractEventLoop, tmp_path: Path
+) -> None:
+    def make(lost: bool = False) -> World:
+        return World(tmp_path, loop, lost)
+
+    expected, count = calls_of(scenario, make)
+    assert count > 30
+    for call in range(1, count + 1):
+        world = make(lost)
+        document_id = scenario(world)
+        world.store.kill_at, world.store.kill_after_effect = call, bool(call % 2) == lost
+        world.settle()
+        assert world.summary(document_id) == expected, f"killed at call {call} of {count}"
+        assert not world.queue
+
+
+def test_a_document_in_pieces_is_whole_after_many_deaths(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
+    world = World(tmp_path, loop)
+    document_id = world.upload(pages(40))
+    for death in range(60):
+        world.store.kill_at = 1 + death * 7 % 23
+        for _ in range(3):
+            world.relay()
+            if world.queue:
+                world.deliver(death % len(world.queue))
+        world.store.revive()
+    world.settle()
+    assert world.deaths > 20
+    assert world.document(document_id).state is DocumentState.READY
+    assert world.shown()[document_id] == dict(enumerate(pages(40), start=1))
