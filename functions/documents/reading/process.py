@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 _TICK_SECONDS = 0.2
 _READ_BYTES = 256 * 1024
+_START_SECONDS = 30.0
+"""What a process may take to load its parsers; it speaks when it has."""
 _PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
 """Variables without which Lambda's Python does not start."""
 
@@ -94,19 +96,20 @@ class Process:
     def _lines(self, bounds: Bounds, cancelled: threading.Event) -> Iterator[bytes]:
         assert self._popen.stdout is not None  # noqa: S101 - for the type
         pipe, waiting, total = self._popen.stdout.fileno(), bytearray(), 0
-        heard = time.monotonic()
+        heard, silence = time.monotonic(), _START_SECONDS
         while True:
-            now = time.monotonic()
             if cancelled.is_set():
                 raise Ended("cancelled")
-            if now > bounds.deadline or now - heard > bounds.silence:
+            is_ready = bool(select.select([pipe], [], [], _TICK_SECONDS)[0])
+            now = time.monotonic()
+            if now > bounds.deadline or (not is_ready and now - heard > silence):
                 raise Ended("timed_out")
-            if not select.select([pipe], [], [], _TICK_SECONDS)[0]:
+            if not is_ready:
                 continue
             data = os.read(pipe, _READ_BYTES)
             if not data:
                 raise Ended("crashed")
-            heard, total = time.monotonic(), total + len(data)
+            heard, silence, total = now, bounds.silence, total + len(data)
             if total > bounds.answer_bytes:
                 raise Ended("too_large")
             start = len(waiting)

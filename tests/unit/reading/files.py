@@ -81,6 +81,23 @@ def unicode_pdf(lines: Sequence[str]) -> bytes:
     )
 
 
+def endless_page(pages: Sequence[str], number: int) -> bytes:
+    """Return a PDF one of whose pages draws ten forms that draw ten forms each, and so on, ten deep."""
+    objects = objects_of(pdf(pages))
+    first = len(objects) + 1
+    for depth in range(10):
+        inner = b"/Resources<</XObject<</X %d 0 R>>>>" % (first + depth + 1) if depth < 9 else b""
+        content = b"/X Do " * 10 if depth < 9 else b"0 0 m 1 1 l S "
+        objects.append(
+            b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]%s/Length %d>>\nstream\n%s\nendstream"
+            % (inner, len(content), content)
+        )
+    page = 3 + 2 * (number - 1)
+    objects[page] = objects[page].replace(b"/Resources<<", b"/Resources<</XObject<</X %d 0 R>>" % first)
+    objects[page + 1] = b"<</Length 5>>\nstream\n/X Do\nendstream"
+    return pdf_file(objects)
+
+
 def scanned_pdf(texts: Sequence[str]) -> bytes:
     """Return a PDF with a picture on every page, and on those that have a text that one too."""
     contents = [(b"q 600 0 0 780 0 0 cm /I1 Do Q\n" + (_content(text) if text else b"")) for text in texts]

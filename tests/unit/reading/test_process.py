@@ -22,7 +22,7 @@ from tests.unit.reading import files
 from tests.unit.reading.test_pages import KINDS
 from tests.unit.reading.world import opened, refusal
 
-SLOW = files.pdf([b"BT /F1 1 Tf\n" + b"(x) Tj\n" * 4_000_000 + b"ET"])
+SLOW = files.endless_page(["one"], 1)
 
 
 def environment(process_id: int) -> str:

@@ -1,7 +1,6 @@
 """What cannot be read ends with a cause, and what can be is kept."""
 
 import io
-import time
 import zlib
 
 import docx
@@ -75,13 +74,10 @@ def test_a_pdf_that_breaks_off_gives_the_pages_that_are_there() -> None:
 
 
 def test_a_page_that_takes_too_long_is_given_up_and_the_others_are_read() -> None:
-    slow = b"BT /F1 1 Tf\n" + b"(x) Tj\n" * 3_000_000 + b"ET"
-    content = files.pdf(["one", "two", slow, "four"])
-    started = time.monotonic()
-    reading = opened(content, limits=Limits(page_seconds=1.0))[1]
-    assert [page.text for page in reading.pages if page.number != 3] == ["one", "two", "four"]
+    content = files.endless_page(["one", "two", "three", "four"], 3)
+    reading = opened(content, limits=Limits(page_seconds=3.0))[1]
+    assert [page.text for page in reading.pages] == ["one", "two", "four"]
     assert [(bad.number, bad.code) for bad in reading.bad] == [(3, "timed_out")]
-    assert time.monotonic() - started < 60
 
 
 def test_a_page_that_takes_too_much_memory_is_given_up_and_the_others_are_read() -> None:
