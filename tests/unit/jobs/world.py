@@ -26,6 +26,7 @@ from almanac.index.manifest import Directory, Manifest
 from almanac.index.sources import SourceBatch
 from almanac.worker.batch import Deadline
 from documents import analysis, watchdog, worker
+from documents.deletion import beginning
 from documents.jobs import ending, progress, starting, wiring
 from documents.jobs.context import Dependencies
 from documents.jobs.files import Originals
@@ -51,6 +52,7 @@ def small() -> Iterator[None]:
         patch.setattr(progress, "PART_PAGES", 2)
         patch.setattr(progress, "WINDOW", 2)
         patch.setattr(progress, "STALE_SECONDS", -1)
+        patch.setattr(beginning, "SETTLING_SECONDS", -1)
         patch.setattr(analysis, "run", nothing)
         yield
 
