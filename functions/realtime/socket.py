@@ -44,7 +44,12 @@ async def _connect(connection_id: str, query: dict[str, str]) -> dict[str, Any]:
         if claim is None:
             raise TicketRefused
         with tenancy.working_for(claim.tenant_id):
-            await ConnectionStore(wiring.table(), claim.tenant_id).open(claim, connection_id)
+            store = ConnectionStore(wiring.table(), claim.tenant_id)
+            connection = await store.open(claim, connection_id)
+            # Looked at when the row stands: whoever loses its access later is found by it.
+            if await wiring.standings().principal(claim.tenant_id, connection) is None:
+                await store.remove(connection_id)
+                raise TicketRefused
     except TicketRefused as refused:
         log("info", "connection refused")
         emit({"ConnectionsRefused": (1, "Count")}, worker="realtime")

@@ -5,21 +5,24 @@ a topic is without a gap, and one that is slow or dead holds nobody up for longe
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from almanac.aws import keys
 from almanac.aws.table import Table
-from almanac.events import Happened
+from almanac.events import ACCESS_ENDED, Happened
 from realtime import frames, topics
 from realtime.connections import ConnectionStore
 from realtime.gateway import Gateway, Posted
 from realtime.log import TopicLog
-from realtime.model import Follower, Told
+from realtime.model import Connection, Follower, Told
 from realtime.standing import Standings
 
-AT_ONCE = 64
+AT_ONCE = 32
 """Posts on their way at the same time."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,26 @@ class Teller:
 
     async def tell(self, event: Happened) -> None:
         """Number an event in its topics, then send it; the same event again keeps its numbers and is sent again."""
+        if event.type == ACCESS_ENDED:
+            await self._cut_off(event.tenant_id, event.resource_id)
+            return
         log = TopicLog(self.table, event.tenant_id)
         private = await self._private(event)
-        told = [await log.append(event, topic) for topic in event.topics if topics.tells(topic, event.owners, private)]
+        shown = [topic for topic in event.topics if topics.tells(topic, event.owners, private)]
+        # All are numbered before any is sent: a failure here repeats nothing.
+        told = await _all(log.append(event, topic) for topic in shown)
         slots = asyncio.Semaphore(AT_ONCE)
-        sendings = (self._send(event.tenant_id, each, slots) for each in told if each is not None)
-        await asyncio.gather(*sendings)
+        await _all(self._send(event.tenant_id, each, slots) for each in told if each is not None)
+
+    async def _cut_off(self, tenant_id: str, actor_id: str) -> None:
+        """Close the connections of somebody who may not read any more."""
+        store = ConnectionStore(self.table, tenant_id)
+        async for row in self.table.query_all(keys.connections(tenant_id)):
+            connection = Connection.from_item(row)
+            ended = connection.actor_id == actor_id and await self.standings.principal(tenant_id, connection) is None
+            if ended:
+                await self.gateway.close(connection.connection_id)
+                await store.remove(connection.connection_id)
 
     async def _private(self, event: Happened) -> frozenset[str]:
         """Return which of an event's owners are private now."""
@@ -54,14 +71,14 @@ class Teller:
             return
         # One look for all connections of a caller.
         actors = {(each.actor_id, each.key_id): each for each in followers}
-        await asyncio.gather(*(self.standings.lately(tenant_id, each) for each in actors.values()))
+        await _all(self.standings.lately(tenant_id, each) for each in actors.values())
         (text,) = frames.events(told.topic, [told])
 
         async def one(follower: Follower) -> None:
             async with slots:
                 await self._reach(store, follower, told, text)
 
-        await asyncio.gather(*(one(each) for each in followers))
+        await _all(one(each) for each in followers)
 
     async def _reach(self, store: ConnectionStore, follower: Follower, told: Told, text: str) -> None:
         view = await self.standings.lately(store.tenant_id, follower)
@@ -75,6 +92,15 @@ class Teller:
         # A row of a connection that is not known any more, too.
         await store.unfollow(follower.connection_id, told.topic)
         await store.remove(follower.connection_id)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Return what all came to. When some fail the others come to their end all the same, before the first is raised."""
+    done = await asyncio.gather(*works, return_exceptions=True)
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in done if not isinstance(result, BaseException)]
 
 
 def seen(told: Iterable[Told], hidden: frozenset[str]) -> list[Told]:

@@ -1,8 +1,10 @@
 """What follows a change of members or of a tenant's name, by way of the queue: it survives a crash, and repeats."""
 
-from almanac.aws import keys
+from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Delete, Table, Update
-from almanac.events import MemberRemoved, TenantRenamed
+from almanac.clock import now
+from almanac.events import ACCESS_ENDED, Happened, MemberRemoved, TenantRenamed
+from almanac.ids import new_ulid
 from identity.tenants.errors import TenantNotFound
 from identity.tenants.repository import TenantRepository
 
@@ -10,12 +12,23 @@ from identity.tenants.repository import TenantRepository
 async def member_removed(table: Table, event: MemberRemoved) -> None:
     """Take a person out of the tenant's private projects and collections.
 
-    One that came back meanwhile keeps what it was given since.
+    One that came back meanwhile keeps what it was given since. Whatever it still listens on is closed.
     """
     async for item in table.query_all(keys.private_projects(event.tenant_id)):
         project_id, _, actor_id = item["sk"].partition("#")
         if actor_id == event.person_id and item.get("added_at", "") <= event.removed_at:
             await table.write(Delete(keys.project_member(event.tenant_id, project_id, actor_id)))
+    ended = Happened(
+        tenant_id=event.tenant_id,
+        correlation_id=event.correlation_id,
+        event_id=new_ulid(),
+        type=ACCESS_ENDED,
+        topics=(),
+        resource_id=event.person_id,
+        at=now(),
+        data={},
+    )
+    await table.write(outbox.message(ended))
 
 
 async def tenant_renamed(table: Table, event: TenantRenamed) -> None:

@@ -294,6 +294,10 @@ class DeleteDocuments(Event):
     cursor: str | None = None
 
 
+ACCESS_ENDED = "access.ended"
+"""Of no topic: the actor `resource_id` may not read any more, and whatever it still listens on is closed."""
+
+
 class Happened(Event):
     """Something that people may follow has happened: the resource stands as `data` says.
 

@@ -181,3 +181,18 @@ def test_a_key_follows_until_it_is_deleted(world: World) -> None:
 
     assert client.sequences(world.topic) == [1]
     assert client.is_closed
+
+
+def test_a_member_who_is_removed_is_cut_off_without_waiting_for_an_event(world: World) -> None:
+    leaving, owner = world.member(), world.member(Role.OWNER)
+    client, other = world.connect(leaving), world.connect()
+    unused = world.ticket(leaving)
+    assert leaving.person is not None
+
+    path = f"/api/v1/members/{leaving.person.id}"
+    assert world.stack.call("identity", "DELETE", path, caller=owner).status == 204
+    world.stack.drain()
+
+    assert client.is_closed
+    assert not other.is_closed
+    assert world.open(unused)[0] == 401

@@ -64,8 +64,10 @@ def work(
     queues: Queues,
     give_up: GiveUp | None = None,
     concurrency: int = 1,
+    *,
+    ordered: bool = False,
 ) -> list[str]:
-    worker = Worker("test", "queue", "dead", sync_event, handle, give_up, concurrency)
+    worker = Worker("test", "queue", "dead", sync_event, handle, give_up, concurrency, ordered)
     process = worker.process({"Records": records}, Deadline(monotonic() + 60), cast("Clients", queues))
     return [failure["itemIdentifier"] for failure in asyncio.run(process)["batchItemFailures"]]
 
@@ -214,3 +216,43 @@ def test_each_message_is_worked_off_and_given_up_for_its_own_tenant() -> None:
     assert work(records, handle, Queues(), give_up, concurrency=3) == []
     assert seen == {tenant: {tenant} for tenant in tenants}
     assert tenancy.bound() is None
+
+
+def grouped(name: str, group: str, *, receives: int = 1) -> dict[str, Any]:
+    made = record(name, receives=receives)
+    return {**made, "attributes": {**made["attributes"], "MessageGroupId": group}}
+
+
+def test_in_a_queue_with_an_order_what_follows_a_failed_message_of_its_group_comes_again_behind_it() -> None:
+    queues = Queues()
+    handle, done = failing({"b": RetryableError("busy")})
+    records = [grouped("a", "1"), grouped("b", "1"), grouped("x", "2"), grouped("c", "1"), grouped("y", "2")]
+    assert work(records, handle, queues, concurrency=2, ordered=True) == ["b", "c"]
+    assert sorted(done) == ["a", "x", "y"]
+    # Together, so that neither is hidden for longer than the other.
+    assert queues.postponed == {"handle-b": 5, "handle-c": 5}
+
+
+def test_in_a_queue_with_an_order_the_messages_of_a_group_come_one_after_another() -> None:
+    running: list[str] = []
+    most = 0
+
+    async def handle(message: SyncRepository, _: Deadline) -> None:
+        nonlocal most
+        running.append(message.repository_id)
+        most = max(most, len(running))
+        await asyncio.sleep(0)
+        running.remove(message.repository_id)
+
+    assert work([grouped(name, "1") for name in "abc"], handle, Queues(), concurrency=10, ordered=True) == []
+    assert most == 1
+
+
+def test_in_a_queue_with_an_order_poison_goes_aside_in_its_group_and_the_rest_goes_on() -> None:
+    queues = Queues()
+    handle, done = failing({"b": TerminalError("bad", "It is bad.")})
+    records = [grouped("a", "1"), grouped("b", "1"), grouped("c", "1")]
+    assert work(records, handle, queues, ordered=True) == []
+    assert done == ["a", "c"]
+    (dead,) = queues.sent
+    assert (dead["MessageGroupId"], dead["MessageDeduplicationId"]) == ("1", "b")

@@ -128,11 +128,17 @@ class Worker(Generic[Message]):
         log("error", "message given up", worker=self.name, code=code, message_id=record["messageId"])
         emit({"DeadLettered": (1, "Count")}, worker=self.name)
         attributes = {"code": code, "cause": _UNSENDABLE.sub("?", cause[:1000]) or "unknown", "worker": self.name}
+        place: dict[str, str] = {}
+        if self.ordered:
+            # The dead-letter queue of a first-in-first-out queue is one.
+            group = record["attributes"]["MessageGroupId"]
+            place = {"MessageGroupId": group, "MessageDeduplicationId": record["messageId"]}
         sqs = await clients.get("sqs")
         await sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
             MessageBody=record["body"],
             MessageAttributes={k: {"DataType": "String", "StringValue": v} for k, v in attributes.items()},
+            **place,
         )
 
     async def _postpone(self, record: dict[str, Any], clients: Clients) -> None:
