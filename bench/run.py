@@ -39,6 +39,7 @@ def names() -> list[str]:
         "words",
         "quality",
         "cost",
+        "reading",
         "freshness",
         "documents",
         "realtime",
