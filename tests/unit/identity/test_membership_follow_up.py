@@ -8,7 +8,7 @@ import pytest
 
 from almanac.aws import keys
 from almanac.aws.table import Put, Table, plain
-from almanac.events import MemberRemoved, TenantRenamed
+from almanac.events import ACCESS_ENDED, MemberRemoved, TenantRenamed
 from identity.tenants import follow_up
 from identity.tenants.model import TenantRecord
 from tests.support.memory import Killed, MemoryStore
@@ -30,7 +30,7 @@ def killed_and_again(store: MemoryStore, work: Any, *, at: int, after_effect: bo
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 7))
 def test_a_removed_member_loses_every_private_project(at: int, after_effect: bool) -> None:
     store = MemoryStore()
     table = Table("almanac", store)
@@ -46,7 +46,12 @@ def test_a_removed_member_loses_every_private_project(at: int, after_effect: boo
 
     asyncio.run(begin())
     killed_and_again(store, work, at=at, after_effect=after_effect)
-    assert sorted(store.items) == sorted((key.pk, key.sk) for key in granted if key.sk.endswith("usr_2"))
+    told = [item for (partition, _), item in store.items.items() if partition == keys.outbox(TENANT, "").pk]
+    left = [name for name in store.items if name[0] == keys.private_projects(TENANT)]
+    assert sorted(left) == sorted((key.pk, key.sk) for key in granted if key.sk.endswith("usr_2"))
+    # Whatever the person still listens on is closed then.
+    assert all(f'"{ACCESS_ENDED}"' in item["body"]["S"] for item in told)
+    assert told
 
 
 @pytest.mark.parametrize("at", range(1, 6))
