@@ -22,7 +22,7 @@ _FUTURE_RU = r"[а-яё]{3,}(?:ит|ет|ёт|ят|ат|ут|ют|ится|ет�
 _WHO_FIRST = re.compile(
     rf"^\s*[*_]*(?:\[(?P<b>{cues.NAMES})\]|\((?P<p>{cues.NAMES})\)|(?P<n>{cues.ROLE}|"
     rf"{cues.NAMES}))[*_]*\s*(?:(?P<mark>:|[–—]|\s-\s)[*_]*\s*(?:{_MODAL}\s+)?|\s(?P<modal>{_MODAL}|{_MODAL_RU})\s+|"
-    rf"(?<=\]|\))\s*|\s(?={_FUTURE_RU}\s))"
+    rf"(?<=\]|\))\s*|\s(?=(?:{_FUTURE_RU}|[а-яё]{{3,}}(?:ть|ти|чь)(?:ся)?)\s))"
 )
 _ACCOUNT = re.compile(rf"^\s*(?P<n>@[\w.\-]*\w)[,:]?\s+(?:{_MODAL}\s+)?")
 _OWNER = re.compile(
@@ -39,8 +39,8 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    rf"^(?P<lead>(?:[^,.:;]{{2,60}}, ))?(?P<who>{cues.ROLE}|{cues.NAMES})\s+(?P<modal>will|shall|must|is to|are to|"
-    rf"needs? to|"
+    rf"^(?P<lead>(?:[^,.:;]{{2,60}}, ))?(?P<who>{cues.ROLE}|{cues.NAMES})\s+(?:still |also |now |"
+    rf"then )?(?P<modal>will|shall|must|is to|are to|needs? to|"
     r"has to|have to|(?:has |have )?agreed to|(?:has |have )?promised to|(?:has |have )?committed to|"
     r"(?:has )?volunteered to|undertakes? to)\s+(?P<not>not |never )?(?P<verb>[a-z]{2,})"
 )
@@ -49,6 +49,12 @@ _SUBJECT_RU = re.compile(
     rf"{cues.NAMES})\s+(?:(?P<modal>{_MODAL_RU})\s+(?P<inf>[а-яё]+(?:ть|ти|чь|ться|тись))|"
     rf"(?P<future>{_FUTURE_RU}))(?!\w)"
 )
+# Of oneself, what one says that one will do is a promise without a date, too.
+_ME = re.compile(
+    r"^(?:I(?:'ll| will|’ll) |Я (?=(?:по|с|на|от|при|за|вы|у|про|пере|раз|рас|об|из)[а-яё]{3,}[ую] ))(?P<verb>(?!see|"
+    r"think|say|guess|assume|считаю|понимаю|уверен|сомнев|наде|согла|предпол|узнаю)\w{3,})"
+)
+_ASKED = re.compile(rf"^(?P<who>{cues.NAMES}), (?:can|could|would|will) you (?:please )?(?P<verb>[a-z]{{2,}})")
 _TOLD = re.compile(rf"^(?P<who>{cues.NAMES})(?: ?[:–—] ?)(?:to )?[a-zа-яё]")
 _WE = re.compile(
     r"^(?:[Ww]e|[Ии] мы|[Мм]ы|I|Я)\s+(?:will|shall|must|need to|have to|promise(?:d)? to|commit(?:ted)? to|"
@@ -64,6 +70,11 @@ class _Parsed:
     what: str
     when: WrittenDate | None
     state: str | None
+
+
+def is_labelled(unit: Unit) -> bool:
+    """Tell whether a label says that the unit is an action."""
+    return cues.LABELS[Section.ACTIONS].match(unit.text) is not None
 
 
 def action_in(unit: Unit, known: Collection[str], today: date | None) -> ActionItem | None:
@@ -148,10 +159,12 @@ def _promise(text: str, known: Collection[str], today: date | None) -> _Parsed |
     stripped = text.lstrip(' *_"“«')
     offset = len(text) - len(stripped)
     due = next((each for each in dates(text, today) if each.due), None)
-    if ours := _WE.match(stripped):
-        if due is None or ours["verb"] in _INTRANSITIVE:
+    if ours := _WE.match(stripped) or _ME.match(stripped):
+        if (due is None and ours.re is _WE) or ours["verb"] in _INTRANSITIVE:
             return None
         return _cut(text, offset + ours.start("verb"), due, None)
+    if (asked := _ASKED.match(stripped)) and not cues.is_nobody(asked["who"]):
+        return _cut(text, offset + asked.start("verb"), due, asked["who"])
     if due and (told := _TOLD.match(stripped)) and not cues.is_nobody(told["who"]):
         return parse(text, today)
     match = _SUBJECT.match(stripped) or _SUBJECT_RU.match(stripped)

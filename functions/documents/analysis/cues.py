@@ -44,13 +44,15 @@ DECIDED = re.compile(
     r"officer|director|manager|management)|"
     + NAME
     + r")(?: have| has| all| also| jointly| unanimously)* (?:decided|agreed|resolved|approved|chose|opted|concluded)\b"
-    r"(?! whether| if\b)|it (?:was|has been) (?:decided|agreed|resolved|approved) (?:that|to|on)\b|"
-    r"(?i:decision (?:was )?made (?:to|that)))",
+    r"(?! whether| if\b)|[Ii]t (?:was|has been) (?:decided|agreed|resolved|approved) (?:that|to|on)\b|"
+    r"(?i:decision (?:was )?made (?:to|that))|\b[Ww]e(?: will|'ll|’ll| are going to)? (?:go|went|are going) (?:with|"
+    r"for)\b)",
 )
 DECIDED_RU = re.compile(
-    r"(?<!не )(?<!\w)(?:(?:[Мм]ы )?(?:[Рр]ешили|[Дд]оговорились|[Пп]остановили|[Уу]твердили|[Сс]огласовали|[Рр]ешено|"
-    r"[Пп]ринято решение|[Уу]тверждено|[Сс]огласовано)|(?P<who>[Кк]омитет|[Кк]оманда|[Сс]овет|[Зз]аказчик) (?:решил|"
-    r"решила|утвердил|утвердила|согласовал|согласовала|постановил))(?!\w)(?!,? (?:ли|нет))"
+    r"(?<!не )(?<!\w)(?:(?:[Мм]ы )?(?:[Рр]ешили|[Дд]оговорились|[Пп]остановили|[Оо]тказались|[Уу]твердили|"
+    r"[Сс]огласовали|[Рр]ешено|[Пп]ринято решение|[Уу]тверждено(?!\s*:)|[Сс]огласовано(?!\s*:))|(?P<who>[Кк]омитет|"
+    r"[Кк]оманда|[Сс]овет|[Зз]аказчик) (?:решил|решила|утвердил|утвердила|согласовал|согласовала|"
+    r"постановил))(?!\w)(?!,? (?:ли|нет))"
 )
 UNDECIDED = re.compile(
     r"\b(?:not (?:yet )?(?:been )?(?:decided|agreed)|(?:un|to be )decided|no decision|to be agreed|if (?:we|it|"

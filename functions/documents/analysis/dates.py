@@ -55,7 +55,7 @@ _DATE = re.compile(
     rf"(?<![\w./-])(?:(?P<iso>(?P<y1>{_YEAR})-(?P<m1>\d\d)-(?P<d1>\d\d))(?![\w-])|"
     rf"(?P<d2>\d{{1,2}})\.(?P<m2>\d{{1,2}})\.(?P<y2>{_YEAR}|\d\d)(?![\w.]*\d)|"
     rf"(?P<s1>\d{{1,2}})/(?P<s2>\d{{1,2}})/(?P<y3>{_YEAR}|\d\d)(?![\w/])|(?P<d4>\d{{1,2}})(?:st|nd|rd|"
-    rf"th)?[ -](?:of )?(?P<m4>{_MONTH})\b\.?(?:,?[ -]?(?P<y4>{_YEAR})\b)?|(?P<m5>{_MONTH})\.? (?P<d5>\d{{1,2}})(?:st|"
+    rf"th)?[ -](?:of )?(?P<m4>{_MONTH})\b(?:\.?,?[ -]?(?P<y4>{_YEAR})\b)?|(?P<m5>{_MONTH})\.? (?P<d5>\d{{1,2}})(?:st|"
     rf"nd|rd|th)?(?![\w:])(?:,? (?P<y5>{_YEAR})\b)?|(?P<m6>{_MONTH})\.?,? (?P<y6>{_YEAR})\b|(?P<quarter>(?:Q[1-4]|"
     rf"[1-4]Q|(?:[IV]{{1,3}}|[1-4])(?:-?й|-?го)? (?:квартал\w*|кв\.?))(?:[ ,]+{_YEAR})?)\b)",
     re.IGNORECASE,
@@ -63,12 +63,12 @@ _DATE = re.compile(
 # What is a date only after a word such as "by".
 _LOOSE = re.compile(
     rf"(?:(?:the )?(?:end of|close of|EOD|EOW|EOM|COB)\b(?: (?:the |this |next )?(?:day|week|month|quarter|year|"
-    rf"business|play|sprint|{_MONTH})\b)?|(?:(?:this|next|coming) )?(?P<weekday>{_WEEKDAY})\b|(?P<tomorrow>tomorrow|"
-    rf"завтра)\b|(?:ASAP|as soon as possible|срочно|как можно скорее)\b|(?:today|tonight|сегодня)\b|(?:this|"
-    rf"next) (?:week|month|quarter|sprint|release|meeting)\b|mid[- ](?:{_MONTH})\b|\d{{1,3}} (?:calendar |business |"
-    rf"working )?(?:days?|weeks?|months?)\b(?: (?:of|after|from) [^,.;]{{3,60}})?|(?:конца|концу|середины|"
-    rf"начала) (?:\w+ )?(?:дня|недели|месяца|квартала|года|спринта|{_MONTH})\b|(?:следующ\w+|эт\w+|"
-    rf"ближайш\w+) (?:недел\w+|месяц\w*|встреч\w+|спринт\w*|{_WEEKDAY})\b|\d{{1,3}} (?:календарных |"
+    rf"business|play|sprint|{_MONTH})\b)?|(?:(?:this|next|coming) )?(?P<weekday>{_WEEKDAY})\b|(?:the )?\d{{1,2}}(?:st|"
+    rf"nd|rd|th)\b|(?P<tomorrow>tomorrow|завтра)\b|(?:ASAP|as soon as possible|срочно|как можно скорее)\b|(?:today|"
+    rf"tonight|сегодня)\b|(?:this|next) (?:week|month|quarter|sprint|release|meeting)\b|mid[- ](?:{_MONTH})\b|"
+    rf"\d{{1,3}} (?:calendar |business |working )?(?:days?|weeks?|months?)\b(?: (?:of|after|from) [^,.;]{{3,60}})?|"
+    rf"(?:конца|концу|середины|начала) (?:\w+ )?(?:дня|недели|месяца|квартала|года|спринта|{_MONTH})\b|(?:следующ\w+|"
+    rf"эт\w+|ближайш\w+) (?:недел\w+|месяц\w*|встреч\w+|спринт\w*|{_WEEKDAY})\b|\d{{1,3}} (?:календарных |"
     rf"рабочих )?(?:дн\w+|недел\w+|месяц\w*)\b(?: (?:с|со|после) [^,.;]{{3,60}})?)",
     re.IGNORECASE,
 )

@@ -23,6 +23,8 @@ _LABEL = re.compile(
     r"вел))[*_]*\s*[:–—][*_]*\s*(?P<rest>.+)$",
     re.IGNORECASE,
 )
+_PRESENT = re.compile(rf"(?:[Pp]resent (?:were|was)|[Aa]ttended by|[Пп]рисутствовали)\b:? (?P<n>{cues.NAMES}[^.:]*)")
+_SIGNED = re.compile(r"[А-ЯЁ][а-яё]+ [А-ЯЁ][а-яё]+(?:-[А-ЯЁ][а-яё]+)?")
 _ACCOUNT = re.compile(r"(?<![\w.@])@[A-Za-z][\w.\-]*\w")
 _HONORIFIC = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Dr|Prof)\. ?(?P<n>{cues.WORD}(?: {cues.WORD})?)|(?:г-н|г-жа) (?P<r>{cues.WORD}(?: {cues.WORD})?)"
@@ -32,7 +34,7 @@ _MAIL = re.compile(rf"(?P<n>{cues.WORD}(?: {cues.WORD}){{1,2}}) ?<[^<>@\s]+@[^<>
 _FORMS = (
     r"(?:Inc|Ltd|LLC|LLP|GmbH|AG|Corp|Corporation|PLC|plc|Limited|S\.A|SA|S\.r\.l|B\.V|BV|N\.V|Oy|AB|Co|Company|SE|Pty)"
 )
-_COMPANY = re.compile(rf"(?P<n>{cues.WORD}(?:[ -](?:&|and|of|{cues.WORD})){{0,4}}?),? {_FORMS}\b")
+_COMPANY = re.compile(rf"(?P<n>{cues.WORD}(?:[ -](?:&|and|{cues.WORD})){{0,4}}?),? {_FORMS}\b")
 _COMPANY_RU = re.compile(r"(?<!\w)(?:ООО|АО|ПАО|ЗАО|ОАО|ИП|ФГУП|ГУП|НКО|АНО) [«\"“][^«»\"”\n]{2,60}[»\"”]")
 _OTHER = re.compile(
     rf"\b(?:University of {cues.WORD}(?: {cues.WORD})?|Ministry of {cues.WORD}(?: (?:and )?{cues.WORD}){{0,3}}|"
@@ -62,6 +64,10 @@ class Names:
             self._listed(unit, label.start("rest"), len(text), alone=False)
         elif unit.section is Section.PEOPLE:
             self._listed(unit, 0, len(text), alone=True)
+        elif present := _PRESENT.search(text):
+            self._listed(unit, *present.span("n"), alone=False)
+        elif _SIGNED.fullmatch(text.strip()):
+            self._add("person", text.strip(), unit.span)
         if unit.form == "row":
             self._row(unit)
         if "@" in text:
@@ -89,16 +95,17 @@ class Names:
         ]
 
     def _is_short(self, kind: str, name: str) -> bool:
-        """Tell whether a first name, or an account, is that of exactly one person whose whole name is known."""
+        """Tell whether a first or last name, or an account, is that of one person whose whole name is known."""
         if kind != "person" or " " in name:
             return False
         first = name.lstrip("@").casefold()
         longer = {other for other_kind, other in self._spans if other_kind == kind and " " in other}
-        return sum(other.casefold().startswith(f"{first} ") for other in longer) == 1
+        return sum(first in (other.casefold().split()[0], other.casefold().split()[-1]) for other in longer) == 1
 
     def _listed(self, unit: Unit, start: int, end: int, *, alone: bool) -> None:
         """Take in a list of names; of a sentence in a section of people only what is nothing but names."""
         pieces = [_BRACKETS.sub("", piece) for piece in _SEPARATOR.split(_BRACKETS.sub("", unit.text[start:end]))]
+        pieces = [re.sub(rf" (?:of|von der|from) (?:the )?{cues.WORD}.*", "", piece) for piece in pieces]
         cleaned = [_bare(re.split(r"\s[–—-]\s|:", piece.strip(" *_:-–—"))[0]) for piece in pieces]
         names = [piece for piece in cleaned if piece and _PERSON.fullmatch(piece)]
         if alone and len(names) * 2 < len([piece for piece in cleaned if piece]):

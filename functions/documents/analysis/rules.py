@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from documents.analysis import statements, tables
-from documents.analysis.actions import action_in
+from documents.analysis.actions import action_in, is_labelled
 from documents.analysis.dates import dates, full
 from documents.analysis.model import (
     ActionItem,
@@ -55,8 +55,11 @@ def document_date(pages: Sequence[Page]) -> WrittenDate | None:
             found = [each for each in dates(label["rest"]) if full(each.when)]
             if found and found[0].start < 4:
                 return found[0].when
-    head = {each.when.date: each.when for line in lines[:4] for each in dates(line) if full(each.when) and not each.due}
-    return next(iter(head.values())) if len(head) == 1 else None
+    for first in (lines[:2], lines[:4]):
+        head = {each.when.date: each.when for line in first for each in dates(line) if full(each.when) and not each.due}
+        if len(head) == 1:
+            return next(iter(head.values()))
+    return None
 
 
 @dataclass(frozen=True)
@@ -118,20 +121,26 @@ def _sentence(unit: Unit, found: _Found, names: Names, today: date | None) -> No
     if update is not None:
         _keep(found, update)
         if update.says == "done":
+            _date(unit, found, today)
             return
     risk = statements.risk_in(unit)
     decision = None if risk else statements.decision_in(unit, today)
     question = statements.question_in(unit)
     action = None
-    if not (risk or decision or unit.section in (Section.QUESTIONS, Section.DECISIONS)):
+    elsewhere = unit.section in (Section.QUESTIONS, Section.DECISIONS) and not is_labelled(unit)
+    if not (risk or decision or elsewhere):
         action = action_in(unit, names.known, today)
     states = [each for each in (risk, decision, action, question) if each is not None]
     for each in states:
         _keep(found, each)
     if not states or (unit.section is Section.MILESTONES and action is None):
-        milestone = statements.milestone_in(unit, today)
-        if milestone is not None:
-            _keep(found, milestone)
+        _date(unit, found, today)
+
+
+def _date(unit: Unit, found: _Found, today: date | None) -> None:
+    milestone = statements.milestone_in(unit, today)
+    if milestone is not None:
+        _keep(found, milestone)
 
 
 def _keep(found: _Found, item: "ActionItem | Decision | Risk | Milestone | OpenQuestion | ProgressNote") -> None:

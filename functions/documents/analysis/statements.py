@@ -16,6 +16,10 @@ _FIRST_OWNER = re.compile(
 )
 _GRADES = re.compile(r"[\s,;.(\[–—-]+$")
 _OWN_DATE = re.compile(r"[\s*_#|>-]*(?:(?:\w+ )?date|dated|held on|as of|дата(?: \w+)?|от)?[\s*_:.–—-]*", re.IGNORECASE)
+# The date of another text, or the head of a quoted one.
+_SPEAKS_OF = re.compile(
+    r"\bminutes of \d|\bwrote:\s*$|(?<!\w)писал[аи]?:\s*$|\bversion \d[\d.]* of \d|(?<!\w)версия \d", re.IGNORECASE
+)
 _WE = frozenset({"we", "мы"})
 
 
@@ -74,6 +78,8 @@ def milestone_in(unit: Unit, today: date | None) -> Milestone | None:
     text = unit.text
     found = _labelled(unit, Section.MILESTONES)
     given = dates(text, today)
+    if _SPEAKS_OF.search(text):
+        return None
     given = given if found else [each for each in given if each.when.date or _has_digits(each.when.written)]
     if not given:
         return None
