@@ -11,6 +11,7 @@ import pytest
 
 from documents.reading.model import Limits
 from tests.unit.reading import files
+from tests.unit.reading.quine import quine
 from tests.unit.reading.world import opened, refusal
 
 ZEROS = b"\0" * 40_000_000
@@ -68,6 +69,12 @@ REPEATED = (
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_before_it_goes_off(name: str) -> None:
     assert refusal(BOMBS[name]) == "hostile"
+
+
+def test_a_file_that_unpacks_to_itself_for_ever_is_refused() -> None:
+    assert gzip.decompress(quine()) == quine()
+    assert refusal(quine()) == "hostile"
+    assert refusal(files.zipped({"again.gz": quine()})) == "hostile"
 
 
 def test_a_size_that_is_a_lie_bounds_what_is_unpacked() -> None:
