@@ -36,6 +36,7 @@ def info(number: int, version: int = 1, **changes: object) -> SourceInfo:
         "kind": list(Kind)[number % 3],
         "project_id": f"prj_{number % 2}",
         "container_id": f"chk_{number % 3}",
+        "group_id": f"doc_{number % 4}" if number % 4 else None,
         "title": f"title {number}",
         "path": f"src/{'abc'[number % 3]}/file{number}.py" if number % 3 == 0 else None,
         "language": ["Python", "markdown", None][number % 3],

@@ -74,7 +74,9 @@ def histories(draw: st.DrawFn) -> History:
         elif kind == "t":
             steps.append(source_of(2 * draw(st.integers(0, 3)) + 1, draw(versions)).ref)
         else:
-            steps.append(draw(st.sampled_from(["prj_1", "chk_0", "chk_1", "chk_2"])) if kind == "d" else None)
+            steps.append(
+                draw(st.sampled_from(["prj_1", "chk_0", "chk_1", "chk_2", "doc_1", "doc_3"])) if kind == "d" else None
+            )
     repeated = draw(st.lists(st.sampled_from(steps), max_size=4))
     return History(draw(st.permutations(steps + repeated)), draw(st.sampled_from([0, 0, 0, 2, 3])))
 
@@ -146,7 +148,7 @@ def rebuilt(history: History, as_of: AsOf | None = None) -> View:
 
     def may_be_shown(made: SourceInfo) -> bool:
         floor = (facts.floors if as_of is None else as_of.floors).get(made.container_id, 0)
-        dropped = {made.project_id, made.container_id} & facts.drops
+        dropped = {made.project_id, made.container_id, made.group_id} & facts.drops
         return known(made.ref) and made.version >= floor and not dropped
 
     newest: dict[str, int] = {}

@@ -20,6 +20,8 @@ authors = st.lists(st.sampled_from(["ANN1@EXAMPLE", "ann2", "bob"]), max_size=2)
 filters = st.builds(
     Filters,
     projects=st.frozensets(st.sampled_from(["prj_0", "prj_1", "prj_9"])),
+    containers=st.frozensets(st.sampled_from(["chk_0", "chk_1", "chk_9"]), max_size=2),
+    groups=st.frozensets(st.sampled_from(["doc_1", "doc_2", "doc_9"]), max_size=2),
     kinds=st.frozensets(st.sampled_from(Kind)),
     languages=st.frozensets(st.sampled_from(["python", "PYTHON", "Markdown", "go"])),
     paths=globs,
@@ -41,6 +43,8 @@ def passes(source: SourceInfo, asked: Filters) -> bool:
 
     return (
         (not asked.projects or source.project_id in asked.projects)
+        and (not asked.containers or source.container_id in asked.containers)
+        and (not asked.groups or source.group_id in asked.groups)
         and (not asked.kinds or source.kind in asked.kinds)
         and (not asked.languages or language in {name.lower() for name in asked.languages})
         and (not asked.authors or any(name.lower() in author for name in asked.authors))
@@ -78,7 +82,7 @@ def _match_name(glob: str, name: str) -> bool:
     return bool(name) and glob[0] in ("?", name[0]) and _match_name(glob[1:], name[1:])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(filters)
 def test_filters_let_through_exactly_what_they_say(asked: Filters) -> None:
     hits = answer(VIEW, query("parse", filters=asked))

@@ -19,14 +19,20 @@ from almanac.index.pool import POOL
 from almanac.index.retrieval import Query, search
 from almanac.index.segments import Segment
 from almanac.index.shards import ShardedSearch
+from almanac.index.sources import SourceInfo
 from almanac.index.visibility import AsOf, Facts, View
 from tests.support.memory import MemoryStore
 from tests.unit.index import test_shards as shards
 from tests.unit.index.histories import MODEL, answer, info, query, segment, view_of
 from tests.unit.index.test_convergence import REPOSITORY, START, History, Index, histories, texts
 
-PROJECTS = ["prj_0", "prj_1"]
+PROJECTS = ["prj_0", "prj_1", "chk_1", "doc_2"]
+"""What may be hidden: projects, collections (they are containers), and documents as far as the engine goes."""
 hidden_sets = st.frozensets(st.sampled_from(PROJECTS), max_size=2)
+
+
+def _is_seen(source: SourceInfo, hidden: frozenset[str]) -> bool:
+    return hidden.isdisjoint({source.project_id, source.container_id, source.group_id})
 
 
 def without(history: History, hidden: frozenset[str]) -> History:
@@ -36,7 +42,7 @@ def without(history: History, hidden: frozenset[str]) -> History:
         made = [
             (source, [row.text for row in step.rows if row.source == place])
             for place, source in enumerate(step.sources)
-            if source.project_id not in hidden
+            if _is_seen(source, hidden)
         ]
         return replace(segment(made, step.tombstones), origin=step.origin)
 
@@ -55,7 +61,7 @@ def test_the_answer_is_that_of_an_index_without_the_project(
         never = Index(Path(other)).learn(without(history, hidden)).view()
         assert answer(narrowed, asked) == answer(never, asked)
         assert (narrowed.rows, narrowed.length, narrowed.unembedded) == (never.rows, never.length, never.unembedded)
-        assert not {hit.info.project_id for hit in answer(narrowed, asked)} & hidden
+        assert all(_is_seen(hit.info, hidden) for hit in answer(narrowed, asked))
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,10 +90,7 @@ def test_shards_elsewhere_answer_without_the_project_bit_for_bit(
     written: list[shards.Batch], known: Facts, query: Query, hidden: frozenset[str], count: int, pool: int
 ) -> None:
     known = replace(known, hidden=hidden)
-    never = [
-        replace(batch, written=[each for each in batch.written if each[0].project_id not in hidden])
-        for batch in written
-    ]
+    never = [replace(batch, written=[each for each in batch.written if _is_seen(each[0], hidden)]) for batch in written]
     split = [shards.view_of([batch.of(n, count) for batch in written], known) for n in range(count)]
     sharded = ShardedSearch([shards.remote_of(view) for view in split])
     with shards.pruning(pool):
@@ -143,6 +146,8 @@ def test_containers_are_hidden_with_their_project_and_when_they_are_gone() -> No
             (keys.repository("ten_1", "rep_1"), "rep_1", "prj_1"),
             (keys.repository("ten_1", "rep_2"), "rep_2", "prj_2"),
             (keys.checkpoint("ten_1", "chk_1"), "chk_1", "prj_1"),
+            (keys.collection("ten_1", "col_1"), "col_1", "prj_1"),
+            (keys.collection("ten_1", "col_2"), "col_2", ""),
         ):
             await table.write(Put({**key.as_dict(), "id": name, "project_id": project}))
         named, hidden = ["rep_1", "rep_2", "chk_1", "rep_gone"], frozenset({"prj_1"})
@@ -152,5 +157,9 @@ def test_containers_are_hidden_with_their_project_and_when_they_are_gone() -> No
         assert await containers.within("ten_1", named[:3], hidden) == {"rep_1", "chk_1"}
         assert await containers.within("ten_1", named, frozenset()) == frozenset()
         assert calls == []
+        # Documents are in a collection, else in their project, else in nothing: that is never hidden.
+        documents = ["col_1", "col_2", "col_gone", "prj_1", "prj_2", ""]
+        assert await containers.within("ten_1", documents, hidden) == {"col_1", "col_gone", "prj_1"}
+        assert await containers.within("ten_1", documents, frozenset({"col_2"})) == {"col_2", "col_gone"}
 
     asyncio.run(asked())

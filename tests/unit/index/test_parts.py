@@ -1,6 +1,9 @@
 """Parts: equal bytes for equal content, and no damage goes unseen."""
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almanac.events import BatchOrigin
-from almanac.index.encoding import encode
-from almanac.index.parts import CorruptPart, Part, open_part
+from almanac.index.encoding import EncodedPart, columns_of, encode, lay_out
+from almanac.index.filters import Filters
+from almanac.index.merge import merge
+from almanac.index.parts import FORMAT, PREFIX, CorruptPart, Part, open_part
+from almanac.index.retrieval import search
 from almanac.index.segments import Model, ModelMismatch, Row, Segment
 from almanac.index.sources import SourceInfo, SourceRef
-from tests.unit.index.histories import MODEL, info, segment
+from almanac.index.visibility import Facts, View
+from tests.unit.index.histories import MODEL, info, part_of, query, segment
 
 KEY = "tenants/ten_1/index/test/parts/abc"
 SMALL = segment(
@@ -78,8 +85,6 @@ def test_every_truncation_and_a_missing_object_are_seen() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_bytes_that_are_no_part_are_refused_even_under_their_own_name(data: st.DataObject) -> None:
-    import hashlib
-
     body = bytearray(encode(SMALL).body)
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
@@ -111,3 +116,40 @@ def test_an_inconsistent_segment_is_not_written(
 ) -> None:
     with pytest.raises(ValueError, match=r"twice|vectors|order|outside"):
         encode(Segment(MODEL, sources, rows, vectors))
+
+
+def of_format_2(made: Segment) -> EncodedPart:
+    """Return a segment's part as it was laid out before documents: without a column of groups."""
+    body = b"".join(lay_out(columns_of(made)))
+    magic, length = PREFIX.unpack_from(body)
+    header = json.loads(body[PREFIX.size : PREFIX.size + length])
+    del header["sections"]["groups"]
+    header["format"] = 2
+    text = json.dumps(header, separators=(",", ":")).encode()
+    old = PREFIX.pack(magic, length) + text.ljust(length) + body[PREFIX.size + length :]
+    return EncodedPart(hashlib.sha256(old).hexdigest(), old)
+
+
+def test_parts_of_the_format_before_documents_are_read_and_merged(tmp_path: Path) -> None:
+    old = of_format_2(segment([(info(4), ["parse the header"])]))
+    part = read(old.body, old.sha256)
+    assert part.header.format == 2
+    assert part.column("groups").tolist() == [-1]
+    fresh = part_of(segment([(info(5), ["parse the queue"])]))
+    narrowed = query("parse", filters=Filters(groups=frozenset({"doc_1"})))
+    assert [hit.info.source_id for hit in search(View([part, fresh], Facts()), narrowed, 9)] == ["message:005"]
+    assert search(View([part, fresh], Facts()), query("parse", filters=Filters(groups=frozenset({"doc_0"}))), 9) == []
+    merged = merge([part, fresh], Facts(), tmp_path).current
+    assert merged is not None
+    again = open_part(merged.path.read_bytes(), name=merged.sha256, key=KEY, model=MODEL)
+    assert again.header.format == FORMAT
+    assert min(again.column("groups").tolist()) == -1
+    assert [hit.info.source_id for hit in search(View([again], Facts()), narrowed, 9)] == ["message:005"]
+    dropped = View([again], Facts(drops=frozenset({"doc_1"})))
+    assert [hit.info.source_id for hit in search(dropped, query("parse"), 9)] == ["message:004"]
+
+
+def test_a_part_of_a_format_to_come_is_refused() -> None:
+    body = encode(SMALL).body.replace(f'"format":{FORMAT}'.encode(), f'"format":{FORMAT + 1}'.encode())
+    with pytest.raises(CorruptPart, match="unreadable"):
+        read(body, hashlib.sha256(body).hexdigest())
