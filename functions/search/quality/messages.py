@@ -72,7 +72,7 @@ class Comparison:
             return _differs(info.source_id, "content_missing", item["batch_key"], None)
         expected, found = await asyncio.to_thread(_texts, info, content, place)
         if expected != found:
-            return _differs(info.source_id, "content_differs", _digest(expected), _digest(found))
+            return _differs(info.source_id, "content_differs", digest(expected), digest(found))
         return None
 
     async def _content(self, item: Item) -> str | None:
@@ -119,9 +119,10 @@ def _texts(info: SourceInfo, content: str, place: Place) -> tuple[list[str], lis
     return [chunk.text for chunk in chunk_source(source)], [part.text(row)[0] for row in part.rows_of(document)]
 
 
-def _digest(texts: Sequence[str]) -> str:
-    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()[:12]
-    return f"{len(texts)} chunks, sha256 {digest}"
+def digest(texts: Sequence[str]) -> str:
+    """Return what is told of texts that differ: how many, and what stands for them."""
+    name = hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{len(texts)} chunks, sha256 {name}"
 
 
 def _differs(source_id: str, problem: str, expected: str | None, found: str | None) -> Difference:

@@ -14,7 +14,8 @@ MOST_DIFFERENCES = 100
 class Difference:
     """One thing that the index and its source disagree about. `source_id` names a source, repository or part.
 
-    `project_id` is None for what is of no project that is known, such as a part.
+    `project_id` is None for what is of no project that is known, such as a part, and empty for a document in none.
+    `container_id` is a document's collection.
     """
 
     source_id: str
@@ -23,10 +24,15 @@ class Difference:
     expected: str | None = None
     found: str | None = None
     project_id: str | None = None
+    container_id: str | None = None
 
     def tells_of(self, projects: frozenset[str]) -> bool:
         """Tell whether the difference is, or may be, about one of these projects."""
-        return bool(projects) and (self.project_id is None or self.project_id in projects)
+        return bool(projects) and (self.project_id is None or not projects.isdisjoint(self._owners))
+
+    @property
+    def _owners(self) -> set[str | None]:
+        return {self.project_id, self.container_id}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Difference(BaseModel):
         description="A source; a repository or a part of the index where the difference is not about one source.",
         examples=["message:msg_01k9zq3v7m8x2c4b6n0d1f5g7h"],
     )
-    kind: str = Field(description="code, commit, message, repository, vector or part.", examples=["message"])
+    kind: str = Field(description="code, commit, message, document, repository, vector or part.", examples=["message"])
     problem: str = Field(examples=["content_differs"])
     expected: str | None = Field(description="What the source says.", examples=["sha256 9f86d081884c"])
     found: str | None = Field(description="What the index says.", examples=["sha256 60303ae22b99"])
@@ -36,7 +36,9 @@ class Verification(BaseModel):
     sample: int = Field(examples=[50])
     checked: dict[str, int] = Field(
         description="How much was looked at, by kind.",
-        examples=[{"messages": 31, "code": 60, "commits": 9, "vectors": 5, "parts": 4, "repositories": 1}],
+        examples=[
+            {"messages": 31, "documents": 12, "code": 60, "commits": 9, "vectors": 5, "parts": 4, "repositories": 1}
+        ],
     )
     differences: list[Difference] = Field(description="At most a hundred.")
     left_off: int = Field(description="How many more differences there were.", examples=[0])

@@ -1,6 +1,6 @@
 """Comparing an index with its sources, both ways: a sample of what it shows, and a sample of what it should show.
 
-What is written meanwhile would look like a difference. So messages that seem to differ are compared a second time,
+What is written meanwhile would look like a difference. So messages and pages that seem to differ are compared again,
 with a later state of the index, and only what differs twice is told.
 """
 
@@ -28,7 +28,7 @@ from almanac.index.visibility import visible_documents
 from almanac.observability import emit, log
 from almanac.text.chunking import Chunk, embedding_text
 from search.indexes.opening import Opened, open_index
-from search.quality import messages, repositories
+from search.quality import documents, messages, repositories
 from search.quality.report import MOST_DIFFERENCES, Difference, Report
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Verification:
         else:
             shown = await asyncio.to_thread(self._sampled, opened)
             await self._messages(opened, shown)
+            await self._documents(opened, shown)
             await self._repositories(opened, shown)
             await self._vectors(embedder_for(opened.info.model), shown)
         return await self._report(state)
@@ -157,9 +158,24 @@ class Verification:
         comparison = messages.Comparison(self._table, self._blobs, self._tenant_id, opened)
         return await comparison.differences(list(wanted))
 
+    async def _documents(self, opened: Opened, shown: Sequence[Shown]) -> None:
+        infos = (each.info for each in shown if each.info.kind is Kind.DOCUMENT)
+        listed = await documents.listed(self._table, self._tenant_id, self._sample, self._chance)
+        wanted = documents.wanted_of(infos, listed)
+        if not wanted:
+            return
+        self._found.checked["documents"] = len({name for name, _ in wanted})
+        differing = await documents.Comparison(self._table, self._blobs, self._tenant_id, opened).differences(wanted)
+        if differing:
+            state = await self._manifest.read()
+            later = await open_index(self._reader, self._tenant_id, state, state.directory.serving.id)
+            again = documents.Comparison(self._table, self._blobs, self._tenant_id, later)
+            differing = await again.differences(list(differing))
+        self._found.differences += differing.values()
+
     async def _repositories(self, opened: Opened, shown: Sequence[Shown]) -> None:
         for each in shown:
-            if each.info.kind is not Kind.MESSAGE:
+            if each.info.kind not in {Kind.MESSAGE, Kind.DOCUMENT}:
                 self._found.checked[each.info.kind.value] += 1
                 self._found.differences += repositories.citation_differences(each.info)
         heads = [head for _, head in sorted(opened.state.standing.items())]
@@ -193,6 +209,7 @@ class Verification:
                         f"at least {_LIKE}",
                         said,
                         each.info.project_id,
+                        each.info.container_id,
                     )
                 )
         self._found.checked["vectors"] = len(chosen)
