@@ -48,7 +48,7 @@ _WAYS_OUT = {
     Quota.PROJECTS: "delete a project",
     Quota.REPOSITORIES: "delete a repository",
     Quota.CHUNKS: "delete projects, repositories or checkpoints and wait until the index has been compacted",
-    Quota.STORAGE: "delete projects, repositories or checkpoints and wait until the index has been compacted",
+    Quota.STORAGE: "delete documents, or projects, repositories or checkpoints and wait for the index's compaction",
     Quota.MODEL_SPEND: "wait for the next month",
 }
 CONTENT = (Quota.CHUNKS, Quota.STORAGE)
