@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.almanac-installed
 # A repository to sync (an address or a path; empty is this one), and what to ask: QUERY="a" or QUERY="a||b".
 REPO ?=
 QUERY ?=
-DOCUMENT_BENCHES := documents analysis realtime
+DOCUMENT_BENCHES := reading analysis documents realtime
 
 PYTHON_NAMES := python3 python3.13 python3.12 python3.14 python3.11
 FIND_PYTHON := for name in $(PYTHON_NAMES); do \

@@ -18,7 +18,7 @@ from almanac_cli.main import app
 from tests.e2e.conftest import Tenant
 from tests.unit.reading.files import pdf, pdf_file
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 DOCUMENTS = "/api/v1/documents"
 PLAN = "The okapi migration moves all invoices to the new ledger.\nIt is paid within 30 days of delivery."
 PAGES = ["Project plan\nThis page greets the reader.", PLAN, "Risks\nThe quagga vendor may be late."]
