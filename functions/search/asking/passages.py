@@ -33,11 +33,13 @@ class Passage:
 
     @property
     def owners(self) -> frozenset[str]:
-        """Who must be seen for the chunk to be: its project, and the collection of a document."""
+        """What must be seen for the chunk to be: its project, and of a page its collection and its document."""
         if self.info is None:
             return frozenset()
-        collection = self.info.container_id if self.kind is Kind.DOCUMENT else ""
-        return frozenset({self.info.project_id, collection}) - {""}
+        owners = {self.info.project_id}
+        if self.kind is Kind.DOCUMENT:
+            owners |= {self.info.container_id, self.info.group_id or ""}
+        return frozenset(owners - {""})
 
     @property
     def key(self) -> PassageKey:

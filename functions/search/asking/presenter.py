@@ -39,7 +39,7 @@ def kept(shown: schemas.Answer) -> dict[str, Any]:
 
 
 def quoted(made: Answer) -> set[str]:
-    """Return the projects and collections that an answer quotes."""
+    """Return the projects, collections and documents that an answer quotes."""
     return {owner for cited in made.citations for owner in cited.quote.passage.owners}
 
 

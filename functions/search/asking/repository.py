@@ -6,7 +6,7 @@ transaction that demands the count that was read. Of two turns said at once one 
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +15,13 @@ from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update
 from almanac.clock import now
 from almanac.errors import RetryableError
 from almanac.ids import is_id, new_id
+from almanac.visible import Sight
 from search.asking.errors import ConversationBusy, ConversationNotFound
 
 LIFETIME_SECONDS = 90 * 24 * 3600
 """From the last turn on; each turn goes as long after it was said."""
 NOT_SHOWN = "This answer is not shown any more."
+_DELETING = "deleting"
 _ATTEMPTS = 12
 _DELETED_AT_ONCE = 100
 
@@ -37,7 +39,8 @@ class Conversation:
 class Turn:
     """A question and its answer, which is kept as it was given. `filters` are those that the answer was found under.
 
-    `projects` are those that it quotes, or that the turns do by which the question was made to stand alone.
+    `projects` are those that it quotes, or that the turns do by which the question was made to stand alone; with them
+    the collections and documents.
     """
 
     number: int
@@ -49,11 +52,27 @@ class Turn:
     projects: tuple[str, ...] = ()
 
     def as_seen(self, hidden: frozenset[str]) -> "Turn":
-        """Return the turn without its answer where that tells of a project that the caller no longer sees."""
+        """Return the turn without its answer where that tells of what the caller does not see any more."""
         if hidden.isdisjoint(self.projects):
             return self
         nothing = {"answer": NOT_SHOWN, "answered": False, "sentences": [], "citations": [], "contradictions": []}
         return replace(self, resolved_question=self.question, answer={**self.answer, **nothing})
+
+
+async def unseen(table: Table, sight: Sight, tenant_id: str, turns: Iterable[Turn]) -> frozenset[str]:
+    """Return what turns quote and a caller does not see now, beside all other projects and collections like it.
+
+    A document may have been deleted since, or moved to where the caller does not see it.
+    """
+    named = sorted({name for turn in turns for name in turn.projects if name.startswith("doc_")})
+    items = await table.batch_get([keys.document(tenant_id, name) for name in named], consistent=True) if named else []
+    hidden = await sight.hidden()
+    seen = {item["id"] for item in items if item["state"] != _DELETING and hidden.isdisjoint(_owners(item))}
+    return hidden | (frozenset(named) - seen)
+
+
+def _owners(document: Item) -> set[str]:
+    return {document.get("project_id", ""), document.get("collection_id", "")}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from almanac.web.problems import problem_responses
 from search import wiring
 from search.asking import wiring as asking
 from search.asking.errors import ConversationBusy, ConversationNotFound
-from search.asking.repository import Conversations, Turn
+from search.asking.repository import Conversations, Turn, unseen
 from search.asking.schemas import (
     EXAMPLE_ID,
     Answer,
@@ -69,8 +69,8 @@ async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
             )
         await conversations.get(body.conversation_id, field=_FIELD)
         turns = await conversations.recent(body.conversation_id, _TURNS_READ)
-    hidden = await wiring.sight(principal).hidden() if turns else frozenset[str]()
-    turns = [turn for turn in turns if hidden.isdisjoint(turn.projects)]
+    unseen = await _unseen(principal, turns) if turns else frozenset[str]()
+    turns = [turn for turn in turns if unseen.isdisjoint(turn.projects)]
     asker = await asyncio.to_thread(_prepared)
     from search.asking import presenter
     from search.asking.followups import Said, leans
@@ -137,7 +137,7 @@ async def get_conversation(
 ) -> ConversationTurns:
     """Show a conversation and its turns, the oldest first, as they were said.
 
-    An answer that quoted a project which the caller no longer sees is not shown.
+    An answer is not shown that quoted a project, collection or document which the caller no longer sees.
     """
     await asyncio.to_thread(_load_presenter)
     from search.asking import presenter
@@ -148,10 +148,10 @@ async def get_conversation(
     listing = f"conversations/{conversation_id}"
     after = int(cursors.decode(listing, cursor)["after"]) if cursor else 0
     turns, following = await conversations.turns(conversation_id, limit, after)
-    hidden = await wiring.sight(principal).hidden()
+    gone = await _unseen(principal, turns)
     return ConversationTurns(
         **presenter.conversation(found).model_dump(),
-        items=[presenter.turn(said.as_seen(hidden)) for said in turns],
+        items=[presenter.turn(said.as_seen(gone)) for said in turns],
         next_cursor=cursors.encode(listing, {"after": following}) if following else None,
     )
 
@@ -169,6 +169,10 @@ async def delete_conversation(principal: Editor, conversation_id: Id) -> None:
 
 def _conversations(principal: Principal) -> Conversations:
     return Conversations(wiring.table(), principal.tenant_id, principal.actor_id)
+
+
+async def _unseen(principal: Principal, turns: list[Turn]) -> frozenset[str]:
+    return await unseen(wiring.table(), wiring.sight(principal), principal.tenant_id, turns)
 
 
 def _prepared() -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from almanac.access import Role
 from almanac.aws import keys
-from almanac.aws.table import Put
+from almanac.aws.table import Delete, Put
 from almanac.events import DocumentOrigin
 from almanac.ids import new_id
 from almanac.index.manifest import Awaited
@@ -247,6 +247,27 @@ def test_conversations_forget_what_their_owner_may_not_read_any_more(world: Worl
         "POST", "/ask", {"question": "And what about that?", "conversation_id": begun}, slice_name="search"
     )
     assert "March" not in later.text
+
+
+@pytest.mark.parametrize("change", ["deleted", "gone", "moved"])
+def test_conversations_forget_documents_that_are_gone_or_elsewhere(world: World, change: str) -> None:
+    document = world.document("The merger with Globex closes in March.", title="Merger")
+    bob = colleague(world.stack, world.tenant)
+    begun = bob.made("/conversations", {"title": "Plans"}, slice_name="search")
+    asked = {"question": "When does the merger with Globex close?", "conversation_id": begun}
+    assert "March" in bob.call("POST", "/ask", asked, slice_name="search").text
+    assert "March" in bob.call("GET", f"/conversations/{begun}", slice_name="search").text
+    if change == "gone":
+        world.write(Delete(keys.document(world.tenant, document.id)), world.manifest.drop(document.id))
+    elif change == "deleted":
+        deleting = document.model_copy(update={"state": DocumentState.DELETING})
+        world.write(Put(deleting.to_item(world.tenant), overwrite=True), world.manifest.drop(document.id))
+    else:
+        moved = document.model_copy(update={"collection_id": collection(world, "", "private")})
+        world.write(Put(moved.to_item(world.tenant), overwrite=True), world.manifest.drop(document.id))
+    assert "March" not in bob.call("GET", f"/conversations/{begun}", slice_name="search").text
+    later = {"question": "And what about that?", "conversation_id": begun}
+    assert "March" not in bob.call("POST", "/ask", later, slice_name="search").text
 
 
 def test_a_secret_in_a_document_is_masked_in_its_text_and_where_it_stands(world: World) -> None:
