@@ -12,6 +12,7 @@ from almanac.aws.table import dynamo
 from almanac.findings.model import Finding, Origin, Receipt
 from almanac.ids import new_id, new_ulid
 from almanac.index.sources import Kind
+from documents.model import DocumentState, Version
 from identity.erasure.model import Erasure, ErasureKind, ErasureState
 from identity.exports.model import Export, ExportState
 from identity.imports.model import Import, ImportState
@@ -130,7 +131,7 @@ class Route:
             if place == "path" or parameter.get("required") or name in IDS:
                 value = _value(self, name, parameter["schema"] | _examples(parameter), ids)
                 if place == "path":
-                    path = path.replace(f"{{{name}}}", value)
+                    path = path.replace(f"{{{name}}}", str(value))
                 elif place == "query":
                     query[name] = value
                 else:
@@ -192,6 +193,8 @@ def _create(stack: Stack, tenant: str, name: str, ids: dict[str, str]) -> None:
     answer = creator.call(stack, ids, tenant)
     assert answer.status in {201, 202}, f"{creator.name}: {answer.status} {answer.text}"
     ids[name] = answer.json["id"]
+    if name == "document_id":
+        _write_versions(stack, tenant, ids[name])
 
 
 def _person_of(tenant: str) -> str:
@@ -268,6 +271,22 @@ def _finding(stack: Stack, tenant: str) -> str:
     for item in (found.to_item(tenant), receipt.to_item(tenant)):
         stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(item))
     return found.id
+
+
+def _write_versions(stack: Stack, tenant: str, document_id: str) -> None:
+    """Write down files that were read, beside the one that the document waits for."""
+    for number in (1, 3, 5):
+        version = Version(
+            version=number,
+            revision=number,
+            filename="scope.md",
+            size=1,
+            sha256="0" * 64,
+            state=DocumentState.READY,
+            uploaded_by="key_test",
+            written_at="2026-01-01T00:00:00.000Z",
+        )
+        stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(version.to_item(tenant, document_id)))
 
 
 def _member(stack: Stack, tenant: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from almanac.access import Permission
 from almanac.aws.clients import StoreUnavailable
@@ -126,6 +126,8 @@ async def list_document_versions(principal: Reader, document_id: str) -> Documen
     response_model=DocumentVersion,
     responses=problem_responses(DocumentNotFound, DocumentVersionNotFound, Unprocessable),
 )
-async def get_document_version(principal: Reader, document_id: str, version: int) -> DocumentVersion:
+async def get_document_version(
+    principal: Reader, document_id: str, version: Annotated[int, Path(ge=1, le=10**6, examples=[1])]
+) -> DocumentVersion:
     """Show one version of a document."""
     return DocumentVersion.of(await wiring.documents(principal).version(document_id, version))
