@@ -21,6 +21,7 @@ from documents.store import Changed, DocumentStore
 
 _ATTEMPTS = 24
 _LONGEST_PAUSE = 1.0
+_READERS = 2
 
 
 class Reader(Protocol):
@@ -50,6 +51,8 @@ class Dependencies:
     secrets: Secrets
     originals: Originals
     reader: Reader
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    """Held while a file is read: an environment has the memory for few such processes."""
 
 
 @dataclass(frozen=True)

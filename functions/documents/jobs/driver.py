@@ -37,7 +37,7 @@ async def read_document(context: Context, event: ReadDocument, deadline: Deadlin
     _check(deadline)
     try:
         if not job.planned:
-            await planning.plan(context, document, job, deadline.remaining())
+            await planning.plan(context, document, job, deadline)
         else:
             await send_again(context, document, job)
         await _read_next(context, document.id, event.revision, deadline)
@@ -56,7 +56,7 @@ async def _read_next(context: Context, document_id: str, revision: int, deadline
         return
     waiting = await _waiting(context, document.id, revision)
     if waiting:
-        await parts.read_part(context, document, job, waiting[0], deadline.remaining())
+        await parts.read_part(context, document, job, waiting[0], deadline)
 
 
 async def _waiting(context: Context, document_id: str, revision: int) -> list[Part]:
@@ -74,7 +74,7 @@ async def read_part(context: Context, event: ReadPart, deadline: Deadline) -> No
     if part.state is PartState.WAITING:
         _check(deadline)
         try:
-            await parts.read_part(context, document, job, part, deadline.remaining())
+            await parts.read_part(context, document, job, part, deadline)
         except (ReadingError, parts.Missing) as error:
             cause = error.cause if isinstance(error, ReadingError) else _MISSING
             await ending.fail(context, document.id, event.revision, cause)

@@ -109,7 +109,7 @@ def _ended(version: Version, job: Job, parts: Sequence[Part], warnings: Sequence
         update={
             "revision": job.revision,
             "state": DocumentState.PARTIAL if bad else DocumentState.READY,
-            "cause": _partial(bad, job.counts.pages) if bad else None,
+            "cause": _partial(bad, job.counts.read + job.counts.bad) if bad else None,
             "pages": job.counts.pages,
             "parts": job.counts.parts,
             "bad_pages": bad[:_MOST_BAD_PAGES],

@@ -9,8 +9,10 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, ConditionFailed, Put, Write
+from almanac.errors import RetryableError
 from almanac.events import ReadPart
 from almanac.index.sources import Place, SourceBatch
+from almanac.worker.batch import Deadline
 from documents.jobs import passwords, progress, sending, texts
 from documents.jobs.context import Context, Decision
 from documents.model import BadPage, Document, DocumentState, Job, Part, PartState, Step, Version
@@ -19,6 +21,8 @@ from documents.store import AlsoRefused
 
 _HEARTBEAT_SECONDS = 40
 _RESERVE_SECONDS = 30
+_SECONDS = 480.0
+_LEAST_SECONDS = 15.0
 _PARTS_AT_ONCE = 90
 _OF_THE_FILE = frozenset({"encrypted", "wrong_password", "unsupported", "hostile", "too_large"})
 """What ends the whole document when a part says so: the other parts would say the same."""
@@ -68,27 +72,38 @@ async def _beat(context: Context, document_id: str, revision: int) -> None:
         await context.change(document_id, decide)
 
 
-def limits(job: Job, remaining: float) -> Limits:
-    """Return what one call of the reader may take, so that it ends before this invocation does."""
-    usual = Limits()
-    return Limits(
-        seconds=min(usual.seconds * 4, max(5.0, remaining - _RESERVE_SECONDS)), ocr="tesseract" if job.ocr else ""
-    )
+@asynccontextmanager
+async def limited(context: Context, job: Job, deadline: Deadline) -> AsyncIterator[Limits]:
+    """Hold a slot, and what one call of the reader may take, so that it ends before this invocation does.
+
+    A file that was given less time than others get has not taken too long: it is tried again.
+    """
+    async with context.dependencies.slots:
+        seconds = min(_SECONDS, deadline.remaining() - _RESERVE_SECONDS)
+        if seconds < _LEAST_SECONDS:
+            raise RetryableError("no time was left to read in")
+        try:
+            yield Limits(seconds=seconds, ocr="tesseract" if job.ocr else "")
+        except ReadingError as error:
+            if error.code == "timed_out" and seconds < _SECONDS:
+                raise RetryableError("the time that was left did not do to read the file") from None
+            raise
 
 
-async def read(context: Context, file: File, job: Job, part: Part, remaining: float) -> Reading:
+async def read(context: Context, file: File, job: Job, part: Part, deadline: Deadline) -> Reading:
     """Read a part's pages. Trouble with some of them leaves the others; raises `ReadingError` for the whole file's."""
     probe = Probe(media_type=file.version.media_type or "", unit=job.unit, pages=job.counts.pages)
     try:
-        return await context.dependencies.reader.read(
-            file.path,
-            probe,
-            part.first,
-            part.last,
-            password=file.password,
-            limits=limits(job, remaining),
-            name=file.version.filename,
-        )
+        async with limited(context, job, deadline) as limits:
+            return await context.dependencies.reader.read(
+                file.path,
+                probe,
+                part.first,
+                part.last,
+                password=file.password,
+                limits=limits,
+                name=file.version.filename,
+            )
     except ReadingError as error:
         if error.code in _OF_THE_FILE:
             raise
@@ -145,11 +160,11 @@ async def create(context: Context, document: Document, revision: int, parts: Seq
             await context.dependencies.table.transact([alive, *puts])
 
 
-async def read_part(context: Context, document: Document, job: Job, part: Part, remaining: float) -> None:
+async def read_part(context: Context, document: Document, job: Job, part: Part, deadline: Deadline) -> None:
     """Read one part and send it on; whatever else reads it too, it counts once."""
     revision = job.revision
     async with opened(context, document, job) as file:
-        reading = await read(context, file, job, part, remaining)
+        reading = await read(context, file, job, part, deadline)
         after = await put(context, document, file.version, revision, part, reading)
     failed = not after.characters and len(after.bad_pages) == after.pages
     await _read(context, document.id, revision, after, PartState.FAILED if failed else PartState.READ)

@@ -6,6 +6,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.table import Update, Write
 from almanac.events import ReadPart
 from almanac.observability import log
+from almanac.worker.batch import Deadline
 from documents.jobs import parts as reading_parts
 from documents.jobs import progress, texts
 from documents.jobs.context import Context, Decision
@@ -14,7 +15,7 @@ from documents.model import Document, Job, Part, PartState, Step, Version
 from documents.reading.model import Probe, Reading, ReadingError
 
 
-async def plan(context: Context, document: Document, job: Job, remaining: float) -> None:
+async def plan(context: Context, document: Document, job: Job, deadline: Deadline) -> None:
     """Write the parts of a revision and have them read; raises `ReadingError` or `parts.Missing`.
 
     What has pages is divided by them and read part by part. Of anything else only reading tells what there is: it is
@@ -22,22 +23,29 @@ async def plan(context: Context, document: Document, job: Job, remaining: float)
     """
     await _begin(context, document.id, job.revision)
     async with reading_parts.opened(context, document, job) as file:
-        limits = reading_parts.limits(job, remaining)
-        reader = context.dependencies.reader
-        probe = await reader.probe(file.path, name=file.version.filename, password=file.password, limits=limits)
-        await _describe(context, document, job, file, probe)
-        if probe.pages is not None:
-            if probe.pages < 1:
-                raise ReadingError("empty")
-            parts = progress.plan(probe.pages)
+        probe, reading = await _look(context, file, job, deadline)
+        found = await _described(context, document, file, probe)
+        if reading is not None:
+            parts = await _cut(context, document, file.version, job, reading)
+        else:
+            parts = progress.plan(probe.pages or 0)
             await reading_parts.create(context, document, job.revision, parts)
-            await _planned(context, document.id, job.revision, probe, parts)
-            return
-        reading = await reader.read(
-            file.path, probe, 1, 0, password=file.password, limits=limits, name=file.version.filename
-        )
-        parts = await _cut(context, document, file.version, job, reading)
-    await _planned(context, document.id, job.revision, probe, parts)
+    await _planned(context, document.id, job, probe, parts, found)
+
+
+async def _look(
+    context: Context, file: reading_parts.File, job: Job, deadline: Deadline
+) -> tuple[Probe, Reading | None]:
+    """Return what a file is, with all that is in it where that has to be read to know."""
+    reader, name = context.dependencies.reader, file.version.filename
+    async with reading_parts.limited(context, job, deadline) as limits:
+        probe = await reader.probe(file.path, name=name, password=file.password, limits=limits)
+        if probe.pages is None:
+            reading = await reader.read(file.path, probe, 1, 0, password=file.password, limits=limits, name=name)
+            return probe, reading
+    if probe.pages < 1:
+        raise ReadingError("empty")
+    return probe, None
 
 
 async def _begin(context: Context, document_id: str, revision: int) -> None:
@@ -50,24 +58,13 @@ async def _begin(context: Context, document_id: str, revision: int) -> None:
     await context.change(document_id, decide)
 
 
-async def _describe(context: Context, document: Document, job: Job, file: reading_parts.File, probe: Probe) -> None:
-    """Keep what the file turned out to be, with the digest of its bytes where nobody knew it."""
-    version, tenant_id = file.version, context.tenant_id
+async def _described(context: Context, document: Document, file: reading_parts.File, probe: Probe) -> dict[str, Any]:
+    """Return what the file turned out to be, with the digest of its bytes where nobody knew it."""
     found: dict[str, Any] = {"media_type": probe.media_type}
-    if not version.sha256:
+    if not file.version.sha256:
         found["sha256"] = await sha256_of(file.path)
-        found["warnings"] = [*version.warnings, *await _same_bytes(context, document, found["sha256"])]
-    key = keys.document_version(tenant_id, document.id, job.version)
-    await context.dependencies.table.write(Update(key, set=found))
-
-    async def decide(seen: Document) -> Decision | None:
-        running = progress.running(seen, job.revision)
-        if running is None:
-            return None
-        known = {"media_type": probe.media_type} | ({"sha256": found["sha256"]} if "sha256" in found else {})
-        return Decision({**progress.moved(seen, running, unit=probe.unit), **known})
-
-    await context.change(document.id, decide)
+        found["warnings"] = [*file.version.warnings, *await _same_bytes(context, document, found["sha256"])]
+    return found
 
 
 async def _same_bytes(context: Context, document: Document, sha256: str) -> list[str]:
@@ -105,8 +102,12 @@ async def _cut(context: Context, document: Document, version: Version, job: Job,
     return parts
 
 
-async def _planned(context: Context, document_id: str, revision: int, probe: Probe, parts: list[Part]) -> None:
+async def _planned(
+    context: Context, document_id: str, planned: Job, probe: Probe, parts: list[Part], found: dict[str, Any]
+) -> None:
     """Say that all parts exist. Those that are to be read are asked for, but the first, which is read here."""
+    revision = planned.revision
+    version = Update(keys.document_version(context.tenant_id, document_id, planned.version), set=found)
     read = [part for part in parts if part.state is PartState.READ]
 
     async def decide(document: Document) -> Decision | None:
@@ -129,7 +130,9 @@ async def _planned(context: Context, document_id: str, revision: int, probe: Pro
             document, job, counts=counts, step=step, planned=True, unit=probe.unit, deadline_at=deadline_at
         )
         asked = [] if read else parts[1 : progress.WINDOW]
-        also: list[Write] = [
+        changes |= {name: found[name] for name in ("media_type", "sha256") if name in found}
+        also: list[Write] = [version]
+        also += [
             outbox.message(ReadPart(**context.common, document_id=document_id, revision=revision, part=part.part))
             for part in asked
         ]

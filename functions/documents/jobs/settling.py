@@ -49,8 +49,10 @@ def _after(part: Part, job: Job, event: SourcesIndexed | SourcesFailed) -> Part:
         return part.model_copy(update={"state": PartState.INDEXED, "chunks": event.chunks})
     # What an unexpected error says of itself is for the log, not for people.
     message = _INTERNAL if event.code == "attempts_exhausted" else event.cause
-    pages = range(part.offset + 1, part.offset + 1 + part.pages)
-    bad = [BadPage(number=page, label=f"{job.unit} {page}", code=event.code, message=message) for page in pages]
+    known = {page.number for page in part.bad_pages}
+    pages = [page for page in range(part.offset + 1, part.offset + 1 + part.pages) if page not in known]
+    bad = [*part.bad_pages]
+    bad += [BadPage(number=page, label=f"{job.unit} {page}", code=event.code, message=message) for page in pages]
     return part.model_copy(update={"state": PartState.FAILED, "bad_pages": bad if part.first else []})
 
 
