@@ -8,6 +8,7 @@ import pypdfium2.raw as pdfium
 
 from documents.reading import ocr
 from documents.reading.ocr import Ocr
+from documents.reading.pdf_tables import with_tables
 from documents.reading.units import Bad, Task, Trouble, Unit, Units
 
 _TROUBLES = {
@@ -118,9 +119,10 @@ def _text(page: pdfium.FPDF_PAGE) -> str:
         buffer = (ctypes.c_ushort * (count * 2 + 1))()
         written = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
         text = bytes(buffer)[: max(0, written - 1) * 2].decode("utf-16-le", "replace")
+        text = with_tables(page, text_page, text.replace("\r\n", "\n").replace("\r", "\n"))
     finally:
         pdfium.FPDFText_ClosePage(text_page)
-    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    return _CONTROLS.sub("", text).strip()
 
 
 def pages(task: Task) -> int:

@@ -42,6 +42,28 @@ def pdf_file(objects: Sequence[bytes], trailer: bytes = b"") -> bytes:
     return out.getvalue()
 
 
+def ruled_table(above: str, rows: Sequence[Sequence[str]], below: str, *, boxed: bool = False) -> bytes:
+    """Return a page's content: a table drawn with lines (or with a box for each cell) between two lines of text."""
+    height, width, top = 20, 120, 720
+    bottom = top - height * len(rows)
+    parts = [_words(50, 740, above), _words(50, bottom - 30, below)]
+    for number, row in enumerate(rows):
+        for column, text in enumerate(row):
+            left, base = 50 + column * width, top - (number + 1) * height
+            parts.append(_words(left + 8, base + 6, text))
+            if boxed:
+                parts.append(b"%d %d %d %d re S" % (left, base, width, height))
+    if not boxed:
+        right = 50 + width * len(rows[0])
+        parts += [b"50 %d m %d %d l S" % (y, right, y) for y in range(bottom, top + 1, height)]
+        parts += [b"%d %d m %d %d l S" % (x, bottom, x, top) for x in range(50, right + 1, width)]
+    return b"\n".join(parts)
+
+
+def _words(x: int, y: int, text: str) -> bytes:
+    return b"BT /F1 11 Tf %d %d Td (%s) Tj ET" % (x, y, text.encode("cp1252"))
+
+
 def _content(text: str) -> bytes:
     lines = [line.translate({40: r"\(", 41: r"\)", 92: r"\\"}) for line in text.split("\n")]
     shown = b"".join(b"(%s) Tj T*\n" % line.encode("cp1252", "replace") for line in lines)

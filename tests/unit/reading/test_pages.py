@@ -1,6 +1,8 @@
 """What was written on a page, slide, sheet or section comes back as that one, whatever the file is called."""
 
 import io
+import re
+from collections import Counter
 from email.message import EmailMessage
 
 import docx
@@ -74,6 +76,32 @@ def test_chinese_and_japanese_and_right_to_left_text_of_a_pdf_reads_as_it_is_spo
     lines = ["Привет, план готов", "项目计划", "プロジェクト計画", "שלום עולם"]
     content = files.unicode_pdf([*lines[:3], lines[3][::-1]])
     assert texts(content) == {"page 1": "\n".join(lines)}
+
+
+@pytest.mark.parametrize("boxed", [False, True], ids=["lines", "boxes"])
+def test_a_table_that_is_drawn_on_a_page_is_a_table(boxed: bool) -> None:
+    rows = [["Item", "Price", "When"], ["paper", "120|130", "June"], ["", "40", "July"]]
+    content = files.pdf([files.ruled_table("Costs by item", rows, "as of May", boxed=boxed)])
+    assert texts(content)["page 1"].split("\n") == [
+        "Costs by item",
+        "",
+        "| Item | Price | When |",
+        "| --- | --- | --- |",
+        "| paper | 120\\|130 | June |",
+        "|  | 40 | July |",
+        "",
+        "as of May",
+    ]
+
+
+def test_a_page_with_lines_through_its_words_loses_none_of_them() -> None:
+    lines = b"".join(
+        b"40 %d m 300 %d l S %d 600 m %d 760 l S\n" % (y, y, y - 560, y - 560) for y in range(600, 760, 11)
+    )
+    words = "These words are crossed by many lines that are no table at all"
+    content = b"BT /F1 11 Tf 45 700 Td (%s) Tj ET\n" % words.encode()
+    (found,) = texts(files.pdf([content + lines])).values()
+    assert Counter(re.findall(r"\w+", found)) == Counter(words.split())
 
 
 def test_sections_of_a_word_file_are_known_by_their_headings() -> None:
