@@ -19,6 +19,7 @@ from documents.jobs import starting
 from documents.model import Document, Version
 from documents.rights import Place, Rights, may_write
 from documents.services import duplicates
+from documents.services.calm import calm
 from documents.store import AlsoRefused, Changed
 
 _ATTEMPTS = 8
@@ -86,9 +87,10 @@ class DocumentService:
             described = {name: changes[name] for name in changes if name not in {"project_id", "collection_id"}}
             moved, also = await self._move(document, place) if place else ({}, [])
             try:
-                return await self._store.save(
-                    document, correlation_id(), *also, **described, **moved, edits=document.edits + 1
-                )
+                with calm():
+                    return await self._store.save(
+                        document, correlation_id(), *also, **described, **moved, edits=document.edits + 1
+                    )
             except Changed:
                 continue
             except AlsoRefused:

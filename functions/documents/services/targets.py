@@ -15,6 +15,8 @@ from documents.jobs import progress
 from documents.model import MAX_BYTES, Document, Upload
 
 ADDRESS_SECONDS = 55 * 60
+_UNDER_WAY_SECONDS = 5 * 60
+"""Addresses end so long before their upload does: what is under way then still arrives in time."""
 PART_BYTES = 16 * 1024 * 1024
 _LIFETIMES = {"post": 3600, "multipart": 6 * 3600}
 
@@ -37,7 +39,7 @@ class Target:
 async def of(blobs: Blobs, tenant_id: str, document: Document) -> Target | None:
     """Return where the file goes that a document expects, None where it expects none any more."""
     upload = document.upload
-    left = int(_seconds(upload.expires_at) - time.time()) if upload else 0
+    left = int(_seconds(upload.expires_at) - time.time()) - _UNDER_WAY_SECONDS if upload else 0
     if upload is None or left <= 0:
         return None
     seconds = min(ADDRESS_SECONDS, left)

@@ -9,7 +9,7 @@ from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import error_code
 from almanac.clock import now
-from almanac.errors import AppError
+from almanac.errors import AppError, RetryableError
 from almanac.ids import new_id
 from almanac.observability import correlation_id, log_failure
 from almanac.web.idempotency import Idempotent
@@ -28,6 +28,7 @@ from documents.model import MULTIPART_BYTES, Cause, Document, DocumentState, Upl
 from documents.rights import Place, Rights
 from documents.services import duplicates, targets
 from documents.services.arrivals import Arrivals
+from documents.services.calm import calm
 from documents.services.targets import Target
 from documents.store import AlsoRefused, Changed
 
@@ -165,7 +166,8 @@ class UploadService:
             if document.state is DocumentState.AWAITING:
                 changes |= {"state": DocumentState.CANCELLED, "cause": _GIVEN_UP}
             try:
-                await self._store.save(document, correlation_id(), **changes)
+                with calm():
+                    await self._store.save(document, correlation_id(), **changes)
             except Changed:
                 continue
             await self._forget(document)
@@ -207,8 +209,12 @@ class UploadService:
     async def _put(self, document: Document, upload: Upload, body: bytes) -> Document:
         """Write an expected file and take it in, without waiting for the bucket to tell of it."""
         await self._blobs.put(keys.document_original(self._tenant_id, document.id, upload.version), body)
-        taken = await self._arrivals.take_in(document.id, upload.version)
-        if taken is None:
+        try:
+            taken = await self._arrivals.take_in(document.id, upload.version)
+        except RetryableError:
+            # The bucket tells of the file as well: whoever hears that takes it in.
+            return document
+        if taken is None or taken.state is DocumentState.DELETING:
             raise DocumentNotFound
         return taken
 
@@ -235,7 +241,8 @@ class UploadService:
         """Write a document; raises what is wrong with the place by now, or `AlsoRefused`."""
         remembered = idempotent.record({"id": document.id})
         try:
-            await self._store.create(document, correlation_id(), *place.checks, *remembered)
+            with calm():
+                await self._store.create(document, correlation_id(), *place.checks, *remembered)
         except AlsoRefused:
             await self._rights.place(document.project_id, document.collection_id)
             raise
@@ -283,7 +290,8 @@ class UploadService:
         if document.version == 0:
             changes |= {"state": DocumentState.AWAITING, "cause": None, "filename": upload.filename}
         due = targets.earlier(targets.due_without_upload(document), upload.expires_at)
-        return await self._store.save(document, correlation_id(), **changes, due_at=due)
+        with calm():
+            return await self._store.save(document, correlation_id(), **changes, due_at=due)
 
     async def _forget(self, document: Document) -> None:
         """Remove what the bucket holds of an upload that is given up; what fails here, its lifecycle removes."""

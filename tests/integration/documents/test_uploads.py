@@ -6,6 +6,9 @@ the policy; that the same is refused when it arrives all the same stands in test
 
 import base64
 import json
+import time
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,9 +17,12 @@ import pytest
 
 from almanac.aws import keys
 from almanac.aws.table import dynamo
+from almanac.errors import RetryableError
 from documents import wiring
 from documents.model import MAX_BYTES
 from documents.services import targets, uploads
+from documents.services.arrivals import Arrivals
+from documents.store import DocumentStore
 from tests.integration.documents.people import someone
 from tests.integration.documents.world import TEXT, Library, sha256
 from tests.integration.harness import READ
@@ -324,3 +330,49 @@ def test_another_tenants_document_takes_no_file(library: Library, other: Library
     ):
         assert other.call(method, path, body, query=query).status == 404
     assert library.show(document)["state"] == "awaiting"
+
+
+def test_a_file_that_came_along_is_taken_in_later_when_the_table_is_too_busy(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: Any) -> None:
+        raise RetryableError("the document kept changing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Arrivals, "take_in", busy)
+        answer = library.call("POST", "/documents/content", TEXT, query={"filename": "scope.md"})
+    assert (answer.status, answer.json["document"]["state"]) == (202, "awaiting")
+    library.arrive()
+    assert library.show(answer.json["id"])["state"] == "processing"
+
+
+def test_a_busy_table_is_said_to_be_busy(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = library.begin()["id"]
+
+    async def busy(*_: Any, **__: Any) -> None:
+        raise RetryableError("the transaction kept conflicting with others")
+
+    for name in ("create", "save"):
+        monkeypatch.setattr(DocumentStore, name, busy)
+    for method, path, body in (
+        ("POST", "/documents", {"filename": "a.md"}),
+        ("PATCH", f"/documents/{document}", {"edits": 1, "title": "x"}),
+        ("DELETE", f"/documents/{document}/upload", None),
+    ):
+        answer = library.call(method, path, body)
+        assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+
+
+def test_addresses_end_before_the_wait_for_the_file_does(library: Library) -> None:
+    upload = library.begin()["upload"]
+    addresses_end, wait_ends = (datetime.fromisoformat(upload[name]) for name in ("addresses_expire_at", "expires_at"))
+    assert wait_ends - addresses_end >= timedelta(minutes=5)
+    policy_ends = json.loads(base64.b64decode(upload["fields"]["policy"]))["expiration"]
+    assert abs(datetime.fromisoformat(policy_ends) - addresses_end) < timedelta(seconds=30)
+
+
+def test_an_upload_that_has_expired_has_no_addresses(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = library.begin()["id"]
+    real = time.time
+    monkeypatch.setattr("documents.services.targets.time", SimpleNamespace(time=lambda: real() + 3600))
+    assert library.show(document)["upload"] is None
