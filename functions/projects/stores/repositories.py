@@ -14,6 +14,7 @@ from almanac.clock import iso
 from almanac.events import DeleteRepository, SyncRepository
 from almanac.ids import is_id
 from almanac.limits.quotas import Quota, one_less
+from projects import news
 from projects.errors import AlreadyConnected, Busy, ProjectNotFound, RepositoryNotFound, VersionConflict
 from projects.model import Hook, RepositoryRecord, RepositoryState, SyncRun
 from projects.stores.base import (
@@ -166,6 +167,9 @@ class RepositoryStore(Store):
         parts = {
             **self.deletion(repository.project_id, repository.remote, then),
             "index": self._manifest.drop(repository.id),
+            "news": news.repository(
+                self._tenant_id, then.correlation_id, repository, RepositoryState.DELETING, time.time()
+            ),
         }
         try:
             await self._commit(parts)

@@ -47,3 +47,21 @@ def test_a_sync_that_fails_says_so_to_who_follows_the_repository(world: World) -
 def test_the_progress_of_a_run_is_told_a_few_times_however_many_batches_it_has() -> None:
     assert [batch for batch in range(40) if is_told(batch)] == [1, 2, 4, 8, 16, 32]
     assert sum(map(is_told, range(100_000))) == 17
+
+
+def test_a_repository_that_is_deleted_says_so_to_who_follows_it(world: World) -> None:
+    body = {"url": "http://127.0.0.1:9/nowhere.git"}
+    path = f"/api/v1/projects/{world.project}/repositories"
+    repository = world.stack.call("projects", "POST", path, body, tenant=world.tenant).json["id"]
+    topic = f"repository:{repository}"
+    client = world.connect()
+    client.subscribe(topic)
+
+    assert world.stack.call("projects", "DELETE", f"{path}/{repository}", tenant=world.tenant).status in {202, 204}
+    world.stack.drain()
+
+    client.hear()
+    last = client.events[topic][-1]
+    assert (last["type"], last["data"]["state"]) == ("repository.deleted", "deleted")
+    client.subscribe(topic)
+    assert client.hear()[-1]["code"] == "topic_not_found"
