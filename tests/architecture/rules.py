@@ -14,6 +14,7 @@ READS_ENVIRONMENT = {
     "layers/core/almanac/settings.py": "the only reader",
     "layers/core/almanac/observability.py": "the trace header changes with every invocation",
     "functions/identity/authorizer.py": "a settings class would double its cold start",
+    "functions/documents/reading/process.py": "hands its child a few harmless variables, and none of the others",
 }
 _WEB = {"fastapi", "starlette", "mangum"}
 _AWS = {"boto3", "botocore", "aioboto3", "aiobotocore"}

@@ -9,7 +9,8 @@ from console import wiring
 from console.service import Health
 from tests.integration.harness import Stack
 
-PARTS = {"table", "bucket", "sync_queue", "projects_queue", "embedding_queue", "index_queue", "identity_queue"}
+QUEUES = ("sync", "projects", "embedding", "index", "identity", "documents", "realtime")
+PARTS = {"table", "bucket", *(f"{queue}_queue" for queue in QUEUES)}
 
 
 @pytest.fixture(autouse=True)
