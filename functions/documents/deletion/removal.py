@@ -1,7 +1,8 @@
 """Removes everything of a document that is hidden. Each step can be cut off anywhere and begun again.
 
-What leads to other things goes after them: texts tell which vectors there are, and what the index still waits for is
-told to be settled by the rows of the parts. The document's own row goes last, with the drop that hid it.
+What leads to other things goes after them: texts tell which vectors there are. The rows of the parts go before the
+texts, so that the embedding worker takes a text that is gone for a settled one. The document's own row goes last, with
+the drop that hid it.
 """
 
 import asyncio
@@ -74,7 +75,7 @@ class Removal:
             # Were it to die, the watchdog asks again.
             log("info", "another delivery of this deletion is at work", document_id=document.id)
             return
-        if receipt.settles_at is not None and now() < receipt.settles_at:
+        if self._may_be_written():
             await self._write(self._receipt.next(state=ReceiptState.SETTLING, counted=[]))
             log("info", "document removed, to be looked through again", document_id=document.id)
             return
@@ -86,10 +87,22 @@ class Removal:
             await self._blobs.abort_parts(key, document.upload.multipart_id)
         if self._receipt.stored is None:
             await self._write(self._receipt.next(stored=await self._stored()))
-        await self._forget_vectors()
         await self._forget_findings()
         await self._forget_rows(document)
-        await self._erase_objects()
+        prefix = keys.document_prefix(self._tenant_id, self._document_id)
+        if self._may_be_written():
+            # Whoever embeds its texts just now writes vectors yet: the texts stay, to tell which.
+            await self._erase_objects(prefix, keeping=keys.document_texts(self._tenant_id, self._document_id))
+            return
+        await self._forget_vectors()
+        await self._erase_objects(prefix)
+        # What is left are marks of deletions.
+        async for _ in self._blobs.erase(prefix):
+            self._check()
+
+    def _may_be_written(self) -> bool:
+        """Tell whether a worker that was at the document when its deletion began may be so still."""
+        return self._receipt.settles_at is not None and now() < self._receipt.settles_at
 
     async def _stored(self) -> int:
         """Return how many bytes of files were counted as the tenant's."""
@@ -148,20 +161,22 @@ class Removal:
             await self._count([thing for item in there for thing in _things(item)])
             await self._table.batch_delete([_key_of(item) for item in there])
 
-    async def _erase_objects(self) -> None:
-        """Remove every version of every object of the document, and marks of deletions."""
-        prefix = keys.document_prefix(self._tenant_id, self._document_id)
+    async def _erase_objects(self, prefix: str, keeping: str | None = None) -> None:
+        """Remove every version of every object under a prefix, but for what is under another."""
         async for found in self._versions(prefix):
             self._check()
-            things = [
-                Thing(_short(f"{each.key}@{each.version_id}"), _sort(each.key, prefix), each.size)
-                for each in found
-                if each.size
-            ]
-            await self._count(things)
-            await self._blobs.delete_versions(found)
+            gone = [each for each in found if keeping is None or not each.key.startswith(keeping)]
+            names = [_short(f"{each.key}@{each.version_id}") for each in gone]
+            await self._count(
+                [
+                    Thing(name, _sort(each.key, prefix), each.size)
+                    for name, each in zip(names, gone, strict=True)
+                    if each.size
+                ]
+            )
+            await self._blobs.delete_versions(gone)
 
-    async def _versions(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
+    async def _versions(self, prefix: str) -> AsyncIterator[list[ObjectVersion]]:
         found: list[ObjectVersion] = []
         async for version in self._blobs.versions(prefix):
             found.append(version)
@@ -170,9 +185,6 @@ class Removal:
                 found = []
         if found:
             yield found
-        # What is left are marks.
-        async for _ in self._blobs.erase(prefix):
-            self._check()
 
     async def _finish(self, document: Document) -> None:
         """Remove the document's own row and complete the receipt. Tombstones take the place of the drop that hid it."""

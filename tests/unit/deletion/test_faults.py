@@ -122,6 +122,9 @@ class World:
         found = [plain(item) for item in self.store.items.values()]
         return [item for item in found if item["entity"] not in without]
 
+    def items_of(self, entity: str) -> list[Item]:
+        return [item for item in self.items() if item["entity"] == entity]
+
     def receipt(self) -> dict[str, Any]:
         (found,) = (item for item in self.items() if item["entity"] == "document_receipt")
         return found
@@ -234,15 +237,22 @@ def test_what_a_worker_still_writes_is_removed_by_the_last_look(world: World, mo
     async def begun() -> None:
         await delete(world, await world.write(state=DocumentState.PROCESSING, job=JOB))
 
+    async def late() -> None:
+        await world.blobs.put(keys.document_original(TENANT, DOCUMENT, 3), b"late")
+        await world.table.batch_put(vectors)
+
     asyncio.run(begun())
+    vectors = world.items_of("vector")
     whole(world, remove(world))
-    assert (world.receipt()["state"], world.versions()) == ("settling", [])
-    late = keys.document_text(TENANT, DOCUMENT, 2, 3)
-    asyncio.run(world.blobs.put(late, b"late"))
+    assert world.receipt()["state"] == "settling"
+    texts = keys.document_texts(TENANT, DOCUMENT)
+    assert [key for key in world.versions() if not key.startswith(texts)] == []
+    asyncio.run(late())
     monkeypatch.setattr(removal, "now", lambda: "2100-01-01T00:00:00.000Z")
     whole(world, remove(world))
     assert (world.receipt()["state"], world.versions()) == ("done", [])
-    assert world.receipt()["counts"]["text"] == 5
+    assert world.items_of("vector") == []
+    assert world.receipt()["counts"] == {"chunk": 4, "file": 3, "row": 4, "text": 4, "vector": 4, "version": 2}
 
 
 def test_two_deliveries_at_once_count_what_one_would(world: World) -> None:
