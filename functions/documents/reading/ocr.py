@@ -7,6 +7,7 @@ from typing import Protocol
 
 from documents.reading.units import Trouble
 
+PLACES = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 _SECONDS = 60
 
 
@@ -22,7 +23,7 @@ class Tesseract:
     """The program `tesseract`, where it is installed. `languages` are its own names. Example: "eng+deu"."""
 
     def __init__(self, languages: str = "eng") -> None:
-        program = shutil.which("tesseract", path="/usr/local/bin:/usr/bin:/bin:/opt/bin")
+        program = shutil.which("tesseract", path=PLACES)
         if program is None:
             raise Trouble("scanned", "The pages are pictures, and the program tesseract is not installed.")
         self._program = program

@@ -5,23 +5,24 @@ Its own reader, since a citation needs the row and column of every value, which 
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from documents.reading import tables, zips
-from documents.reading.markup import Event, attribute, events
+from documents.reading.markup import Depth, Event, attribute, events, parse
 from documents.reading.tables import Row
 from documents.reading.units import Bad, Task, Trouble, Units
 
-_REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 _DATE_LETTERS = re.compile(r"[ymdhs]", re.IGNORECASE)
 _NOT_LETTERS = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.')
 _MOST_STRINGS = 2_000_000
 
 
-class _Sheet(NamedTuple):
+class _Named(NamedTuple):
     name: str
     part: str
 
@@ -36,26 +37,32 @@ class _Book:
             for name, attributes in self._starts("xl/_rels/workbook.xml.rels")
             if name == "Relationship"
         }
-        self.sheets: list[_Sheet] = []
+        self.sheets: list[_Named] = []
         self.epoch = datetime(1899, 12, 30)  # noqa: DTZ001 - sheets know no zones
         for name, attributes in self._starts("xl/workbook.xml"):
             if name == "sheet":
                 target = targets.get(attribute(attributes, "id") or "", "")
                 part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-                self.sheets.append(_Sheet(attributes.get("name", ""), part))
+                self.sheets.append(_Named(attributes.get("name", ""), part))
             elif name == "workbookPr" and attributes.get("date1904") in ("1", "true"):
                 self.epoch = datetime(1904, 1, 1)  # noqa: DTZ001
         self.dates = self._dates()
         self.strings = self._strings()
 
-    def events(self, part: str) -> Iterator[Event]:
+    def chunks(self, part: str) -> Iterator[bytes]:
+        """Yield the bytes of a part, none of one that is missing; raises `Trouble`."""
         try:
             with self._archive.open(part) as file:
-                yield from events(iter(lambda: file.read(65_536), b""))
+                while data := file.read(65_536):
+                    yield data
         except KeyError:
             return
-        except (*zips.BROKEN, RuntimeError, zipfile.zlib.error):  # type: ignore[attr-defined]
+        except (*zips.BROKEN, RuntimeError, zlib.error):
             raise Trouble("corrupt") from None
+
+    def events(self, part: str) -> Iterator[Event]:
+        if part in self._archive.NameToInfo:
+            yield from events(self.chunks(part))
 
     def _starts(self, part: str) -> Iterator[tuple[str, dict[str, str]]]:
         return ((name, value) for name, value in self.events(part) if isinstance(value, dict))
@@ -139,36 +146,65 @@ def read(task: Task) -> Units:
                 yield Bad(f"sheet {sheet.name}", "corrupt", f"The sheet {sheet.name} is damaged.")
 
 
-def _rows(book: _Book, part: str) -> Iterator[Row]:
-    number, column = 0, 0
-    cells: dict[int, str] = {}
-    cell: dict[str, str] = {}
-    texts: list[str] = []
-    is_value = False
-    for name, value in book.events(part):
-        if name == "" and is_value:
-            texts.append(str(value))
+class _Sheet(Depth):
+    """The rows of a sheet that has been parsed so far. Heard of every cell, so it does little for each."""
+
+    def __init__(self, book: _Book) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self._book = book
+        self._number = self._column = 0
+        self._cells: dict[int, str] = {}
+        self._cell: dict[str, str] = {}
+        self._texts: list[str] = []
+        self._is_value = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.enter()
+        name = name.rpartition(":")[2]
+        if name == "c":
+            self._cell, self._texts = attributes, []
+            self._column = _column(attributes.get("r", ""), self._column)
         elif name in ("v", "t"):
-            is_value = value is not None
-        elif name == "c" and isinstance(value, dict):
-            cell, column = value, _column(value.get("r", ""), column)
-            texts.clear()
-        elif name == "c":
-            if texts and (text := book.text("".join(texts), cell.get("t", ""), cell.get("s", ""))).strip():
-                cells[column] = text
-        elif name == "row" and isinstance(value, dict):
-            given = value.get("r", "")
-            number, column = max(number + 1, int(given) if given.isdigit() else 0), 0
-            cells = {}
-        elif name == "row" and cells:
-            yield Row(number, cells)
+            self._is_value = True
+        elif name == "row":
+            given = attributes.get("r", "")
+            self._number, self._column = max(self._number + 1, int(given) if given.isdigit() else 0), 0
+            self._cells = {}
+
+    def end(self, name: str) -> None:
+        self.depth -= 1
+        name = name.rpartition(":")[2]
+        if name in ("v", "t"):
+            self._is_value = False
+        elif name == "c" and self._texts:
+            text = self._book.text("".join(self._texts), self._cell.get("t", ""), self._cell.get("s", ""))
+            if text and not text.isspace():
+                self._cells[self._column] = text
+        elif name == "row" and self._cells:
+            self.rows.append(Row(self._number, self._cells))
+
+    def text(self, text: str) -> None:
+        if self._is_value:
+            self._texts.append(text)
+
+
+def _rows(book: _Book, part: str) -> Iterator[Row]:
+    sheet = _Sheet(book)
+    for _ in parse(book.chunks(part), sheet):
+        yield from sheet.rows
+        sheet.rows.clear()
 
 
 def _column(reference: str, before: int) -> int:
-    match = _REFERENCE.match(reference)
-    if match is None:
-        return before + 1
+    letters = reference.rstrip("0123456789")
+    return _column_of(letters) or before + 1
+
+
+@lru_cache(maxsize=20_000)
+def _column_of(letters: str) -> int:
+    """Return a column's number, 0 for what is no column of a sheet."""
     column = 0
-    for letter in match[1]:
+    for letter in letters if len(letters) < 4 and letters.isascii() and letters.isupper() else "":
         column = column * 26 + ord(letter) - ord("A") + 1
     return column
