@@ -5,6 +5,7 @@ rarer a word among the project's statements, the more. No model takes part, so w
 not recognised; figures are in docs/analysis.md.
 """
 
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,8 +16,9 @@ from documents.analysis.terms import alike, content, rarity
 
 SAME_PROMISE, SAME_MATTER = 0.6, 0.55
 _OTHER_OWNER = 0.75
-_COMMON_TERMS = 400
-"""A term that more promises have than this finds none: others do."""
+_RAREST, _COMMON, _CANDIDATES = 6, 150, 12
+"""Promises are looked up by so many of a statement's rarest terms, unless more promises than that have one, and the so
+many that share most are compared."""
 
 
 class CommitmentStatus(StrEnum):
@@ -196,12 +198,12 @@ class _Promises:
     def __init__(self, worth: dict[str, float]) -> None:
         self.all: list[Commitment] = []
         self._worth = worth
-        self._by_term: dict[str, list[Commitment]] = {}
+        self._by_term: dict[str, list[int]] = {}
 
     def add(self, commitment: Commitment) -> None:
-        self.all.append(commitment)
         for term in commitment.terms:
-            self._by_term.setdefault(term, []).append(commitment)
+            self._by_term.setdefault(term, []).append(len(self.all))
+        self.all.append(commitment)
 
     def like(self, terms: frozenset[str], least: float, who: str | None) -> Commitment | None:
         """Return the promise that speaks of the same, of equals the latest; another's must be the more alike."""
@@ -218,9 +220,18 @@ class _Promises:
         return found
 
     def _candidates(self, terms: frozenset[str]) -> Sequence[Commitment]:
-        lists = (self._by_term.get(term, []) for term in sorted(terms))
-        found = {id(each): each for listed in lists if len(listed) <= _COMMON_TERMS for each in listed}
-        return list(found.values())
+        """Return the promises that share most of the rarest terms, in the order in which they were made."""
+        rarest = sorted(terms, key=lambda term: (-self._worth.get(term, 0.0), term))[:_RAREST]
+        shared: dict[int, float] = {}
+        for term in rarest:
+            places = self._by_term.get(term, ())
+            if len(places) <= _COMMON:
+                worth = self._worth.get(term, 1.0)
+                for place in places:
+                    shared[place] = shared.get(place, 0.0) + worth
+        return [
+            self.all[place] for place in sorted(heapq.nlargest(_CANDIDATES, shared, key=lambda place: shared[place]))
+        ]
 
 
 def _texts(told: Told) -> Iterable[str]:

@@ -9,7 +9,7 @@ from almanac.aws import keys
 from almanac.errors import NotFound
 from documents.analysis.commitments import Commitment, CommitmentStatus, Told, derive, same_person
 from documents.analysis.model import Analysis
-from documents.analysis.store import AnalysisStore, Statements
+from documents.analysis.store import AnalysisStore, Kept, Statements
 from documents.dependencies import Dependencies
 from documents.errors import DocumentVersionNotFound, NothingUploaded
 from documents.listing.reading import Listing, Wanted
@@ -17,7 +17,8 @@ from documents.model import Document
 from documents.rights import Rights, may_read
 
 MOST_DOCUMENTS = 500
-"""The newest so many of a project are compared."""
+MOST_STATEMENTS = 6000
+"""The newest so many documents of a project are compared, and with them so many statements."""
 _PAGE = 100
 
 
@@ -77,40 +78,35 @@ class ReportService:
         await self._rights.project(project_id, field="path.project_id")
         listing = Listing(self._dependencies.table, self._tenant_id, self._rights)
         told: list[Told] = []
-        seen, after, whole = 0, None, True
-        while seen < MOST_DOCUMENTS:
+        seen, stated, after, is_complete = 0, 0, None, True
+        while True:
             page = await listing.page(Wanted(project_id=project_id), _PAGE, after)
-            statements, complete = await self._statements(page.documents)
+            found = await self._statements(page.documents)
             shown = await self._still_shown(page.documents)
-            seen, whole = seen + len(shown), whole and complete
-            told += [
-                Told(each.id, each.title, each.shown_version, statements[each.id])
-                for each in shown
-                if each.id in statements
-            ]
-            after = page.next_id
-            if after is None:
+            for each in shown:
+                if each.id in found:
+                    statements, whole = found[each.id]
+                    stated, is_complete = stated + statements.total, is_complete and whole
+                    told.append(Told(each.id, each.title, each.shown_version, statements))
+            seen, after = seen + len(shown), page.next_id
+            if after is None or seen >= MOST_DOCUMENTS or stated >= MOST_STATEMENTS:
                 break
-        found = await asyncio.to_thread(derive, told)
-        items = [each for each in found if status in {None, each.status} and (who is None or _is_of(each, who))]
-        return Commitments(items, len(told), seen - len(told), whole and after is None)
+        derived = await asyncio.to_thread(derive, told)
+        items = [each for each in derived if status in {None, each.status} and (who is None or _is_of(each, who))]
+        return Commitments(items, len(told), seen - len(told), is_complete and after is None)
 
-    async def _statements(self, documents: Sequence[Document]) -> tuple[dict[str, Statements], bool]:
-        """Return what the shown revisions of documents state, and whether that is all of it."""
+    async def _statements(self, documents: Sequence[Document]) -> dict[str, tuple[Statements, bool]]:
+        """Return what the shown revisions of documents state, and whether that is all that they do."""
         kept = await self._analyses.kept([each.id for each in documents])
-        found: dict[str, Statements] = {}
-        complete = True
+        current = {each.id: kept[each.id] for each in documents if _is_shown(kept.get(each.id), each)}
+        found = await asyncio.to_thread(lambda: {name: (each.read(), each.complete) for name, each in current.items()})
         for document in documents:
-            entry = kept.get(document.id)
-            if entry is not None and entry.revision == document.shown_revision:
-                found[document.id] = await asyncio.to_thread(entry.read)
-                complete = complete and entry.complete
-            elif entry is not None and document.shown_revision:
+            if document.id in kept and document.id not in found and document.shown_revision:
                 # A later revision is analysed but not shown, or was given up.
                 analysis = await self._analyses.get(document.id, document.shown_revision)
                 if analysis is not None:
-                    found[document.id] = Statements.of(analysis)
-        return found, complete
+                    found[document.id] = Statements.of(analysis), True
+        return found
 
     async def _still_shown(self, documents: Sequence[Document]) -> list[Document]:
         """Return those of some documents that the caller sees now that their statements were read."""
@@ -121,6 +117,10 @@ class ReportService:
         access = await self._rights.sight.access()
         shown = {each.id for each in fresh if may_read(each, access) and gone.isdisjoint(each.owners)}
         return [each for each in documents if each.id in shown]
+
+
+def _is_shown(kept: Kept | None, document: Document) -> bool:
+    return kept is not None and kept.revision == document.shown_revision
 
 
 def _is_of(commitment: Commitment, who: str) -> bool:

@@ -103,8 +103,8 @@ class Analyst:
             at=now(),
             findings=findings,
         )
-        body, statements = await asyncio.to_thread(encode, analysis)
-        if not await AnalysisStore(self.table, self.blobs, message.tenant_id).save(analysis, body, statements):
+        encoded = await asyncio.to_thread(encode, analysis)
+        if not await AnalysisStore(self.table, self.blobs, message.tenant_id).save(analysis, encoded):
             raise _Gone
         return analysis
 

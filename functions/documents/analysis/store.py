@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,7 +15,8 @@ from documents.analysis.model import ActionItem, Analysis, Decision, ProgressNot
 from documents.model import DocumentState
 
 MOST_STATEMENTS = 200
-"""Of each kind, what is kept beside the item for comparing documents."""
+"""Of each kind, what is kept beside the item for comparing documents, as long as it is not larger than:"""
+MOST_BYTES = 200_000
 
 
 class Statements(BaseModel):
@@ -30,15 +31,19 @@ class Statements(BaseModel):
     updates: list[ProgressNote] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Self:
+    def of(cls, analysis: Analysis, most: int = MOST_STATEMENTS) -> Self:
         found = analysis.findings
         return cls(
             document_date=analysis.document_date,
             written_at=analysis.written_at,
-            actions=found.actions[:MOST_STATEMENTS],
-            decisions=found.decisions[:MOST_STATEMENTS],
-            updates=found.updates[:MOST_STATEMENTS],
+            actions=found.actions[:most],
+            decisions=found.decisions[:most],
+            updates=found.updates[:most],
         )
+
+    @property
+    def total(self) -> int:
+        return len(self.actions) + len(self.decisions) + len(self.updates)
 
 
 @dataclass(frozen=True)
@@ -63,20 +68,17 @@ class AnalysisStore:
     blobs: Blobs
     tenant_id: str
 
-    async def save(self, analysis: Analysis, body: bytes, statements: bytes) -> bool:
-        """Keep an analysis unless a later revision's is there; False when the document is gone.
-
-        `body` and `statements` are what `encode` made of it.
-        """
+    async def save(self, analysis: Analysis, encoded: "Encoded") -> bool:
+        """Keep an analysis unless a later revision's is there; False when the document is gone."""
         key = keys.document_analysis_object(self.tenant_id, analysis.document_id, analysis.revision)
-        await self.blobs.put(key, body)
+        await self.blobs.put(key, encoded.body)
         exists = Check(
             keys.document(self.tenant_id, analysis.document_id),
             "attribute_exists(#pk) AND #state <> :deleting",
             {":deleting": DocumentState.DELETING.value},
         )
         newest = Put(
-            _item(self.tenant_id, analysis, statements),
+            _item(self.tenant_id, analysis, encoded),
             "attribute_not_exists(#pk) OR #revision <= :revision",
             {":revision": analysis.revision},
         )
@@ -101,11 +103,22 @@ class AnalysisStore:
         return {item["document_id"]: _kept(item) for item in items}
 
 
-def encode(analysis: Analysis) -> tuple[bytes, bytes]:
-    """Return the object and the statements of an analysis; equal ones give equal bytes. Blocks."""
-    body = analysis.model_dump_json(exclude_none=True)
-    statements = Statements.of(analysis).model_dump_json(exclude_none=True)
-    return _packed(body), _packed(statements)
+class Encoded(NamedTuple):
+    """An analysis as it is written. `complete`: nothing was left out of the statements."""
+
+    body: bytes
+    statements: bytes
+    complete: bool
+
+
+def encode(analysis: Analysis) -> Encoded:
+    """Return what is written of an analysis; equal ones give equal bytes. Blocks."""
+    body = _packed(analysis.model_dump_json(exclude_none=True))
+    found, most = analysis.findings, MOST_STATEMENTS
+    while len(statements := _packed(Statements.of(analysis, most).model_dump_json(exclude_none=True))) > MOST_BYTES:
+        most //= 2
+    complete = max(len(found.actions), len(found.decisions), len(found.updates)) <= most
+    return Encoded(body, statements, complete)
 
 
 def decode(body: bytes) -> Analysis | None:
@@ -120,8 +133,7 @@ def _packed(text: str) -> bytes:
     return gzip.compress(text.encode("utf-8", "replace"), compresslevel=6, mtime=0)
 
 
-def _item(tenant_id: str, analysis: Analysis, statements: bytes) -> dict[str, Any]:
-    counts = analysis.findings.counts()
+def _item(tenant_id: str, analysis: Analysis, encoded: Encoded) -> dict[str, Any]:
     return {
         **keys.document_analysis(tenant_id, analysis.document_id).as_dict(),
         "entity": "document_analysis",
@@ -129,10 +141,10 @@ def _item(tenant_id: str, analysis: Analysis, statements: bytes) -> dict[str, An
         "revision": analysis.revision,
         "version": analysis.version,
         "method": analysis.method,
-        "counts": counts,
+        "counts": analysis.findings.counts(),
         "at": analysis.at,
-        "statements": statements,
-        "complete": all(counts[name] <= MOST_STATEMENTS for name in ("actions", "decisions", "updates")),
+        "statements": encoded.statements,
+        "complete": encoded.complete,
     }
 
 

@@ -133,7 +133,7 @@ def test_a_late_analysis_does_not_replace_that_of_a_later_revision(writer: Write
     writer.revise(document, RISKS)
     from documents.analysis.store import encode
 
-    assert runtime.run(writer.analyses.save(older, *encode(older)))
+    assert runtime.run(writer.analyses.save(older, encode(older)))
     item = runtime.run(writer.table.get(keys.document_analysis(writer.tenant, document.id)))
     assert item is not None and item["revision"] == 2
 
@@ -144,13 +144,9 @@ def test_a_document_that_is_deleted_meanwhile_leaves_no_analysis(writer: Writer)
     from documents.analysis.store import encode
 
     runtime.run(_delete(writer, document))
-    assert not runtime.run(_save_as_worker(writer, analysis, encode(analysis)))
+    assert not runtime.run(writer.analyses.save(analysis, encode(analysis)))
     prefix = keys.document_analysis_object(writer.tenant, document.id, document.revision)
     assert runtime.run(_versions(writer, prefix)) == []
-
-
-async def _save_as_worker(writer: Writer, analysis: Analysis, encoded: tuple[bytes, bytes]) -> bool:
-    return await writer.analyses.save(analysis, *encoded)
 
 
 async def _delete(writer: Writer, document: Document) -> None:
