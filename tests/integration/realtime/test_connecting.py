@@ -9,10 +9,10 @@ from almanac.access import GRANTABLE, Permission, Role
 from almanac.aws import keys
 from almanac.aws.table import dynamo
 from almanac.ids import new_ulid
-from realtime import frames, socket, tickets
+from realtime import frames, gateway, socket, tickets
 from realtime.model import MAX_EVENT_BYTES, MAX_TOPICS, Told
 from tests.integration.harness import Context
-from tests.integration.realtime.world import World, event
+from tests.integration.realtime.world import World, event, no_document
 
 
 def test_a_ticket_opens_one_connection_and_no_second(world: World) -> None:
@@ -81,6 +81,28 @@ def test_a_connection_that_cannot_be_reached_is_cut_off_and_delays_no_other(worl
     again = world.connect()
     again.subscribe(world.topic, resume_from=0)
     assert again.sequences(world.topic) == [1, 2]
+
+
+def test_a_connection_that_takes_too_long_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", 0.3)
+    slow, other = world.connect(), world.connect()
+    for client in (slow, other):
+        client.subscribe(world.topic)
+    world.sockets.slow.add(slow.id)
+
+    world.tell(world.happened(), world.happened())
+
+    assert other.sequences(world.topic) == [1, 2]
+    assert slow.is_closed
+
+
+def test_a_connection_that_closes_leaves_nothing(world: World) -> None:
+    client = world.connect()
+    client.subscribe(world.topic)
+    client.subscribe(no_document())
+    client.disconnect()
+    items = world.stack.client("dynamodb").scan(TableName="almanac")["Items"]
+    assert client.id not in json.dumps(items, default=str)
 
 
 def test_a_frame_of_a_connection_that_nobody_knows_closes_it(world: World) -> None:

@@ -4,8 +4,12 @@ import pytest
 
 from almanac import runtime
 from almanac.access import Role
+from almanac.errors import RetryableError, TerminalError
+from almanac.events import Happened
 from realtime.gateway import Gateway
-from tests.integration.realtime.world import World
+from realtime.log import TopicLog
+from realtime.model import Told
+from tests.integration.realtime.world import World, make_world
 
 
 def test_whoever_follows_a_topic_receives_its_events_in_order(world: World) -> None:
@@ -92,6 +96,47 @@ def test_an_older_state_that_arrives_after_a_newer_one_is_left_out(world: World)
 
     client.hear()
     assert [each["data"]["percent"] for each in client.events[world.topic]] == [50, 10]
+
+
+def test_events_behind_one_that_fails_for_a_while_wait_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, other = world.connect(), make_world(world.stack, world.sockets)
+    client.subscribe(world.topic)
+    failures = iter(range(2))
+    original = TopicLog.append
+
+    async def append(self: TopicLog, event: Happened, topic: str) -> Told | None:
+        if event.data.get("step") == 1 and next(failures, None) is not None:
+            raise RetryableError("the table is busy")
+        return await original(self, event, topic)
+
+    monkeypatch.setattr(TopicLog, "append", append)
+    world.publish(*(world.happened(step=step) for step in range(4)))
+    other.tell(other.happened())
+
+    client.hear()
+    assert [each["data"]["step"] for each in client.events[world.topic]] == [0, 1, 2, 3]
+    assert len(other.poll(other.topic).json["items"]) == 1
+
+
+def test_an_event_that_never_succeeds_goes_aside_with_its_cause_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = world.connect()
+    client.subscribe(world.topic)
+    original = TopicLog.append
+
+    async def append(self: TopicLog, event: Happened, topic: str) -> Told | None:
+        if event.data.get("step") == 1:
+            raise TerminalError("bad", "It is bad.")
+        return await original(self, event, topic)
+
+    monkeypatch.setattr(TopicLog, "append", append)
+    world.tell(*(world.happened(step=step) for step in range(3)))
+
+    client.hear()
+    assert [each["data"]["step"] for each in client.events[world.topic]] == [0, 2]
+    (dead,) = world.stack.dead_letters("Realtime")
+    assert (dead["code"], dead["body"]["data"]) == ("bad", {"step": 1})
 
 
 def test_who_unsubscribed_or_went_away_is_told_nothing_more(world: World) -> None:

@@ -1,6 +1,6 @@
 """Whoever may read something may follow it, for as long as it may: to others there is no such topic."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,12 +24,26 @@ def leave(world: World, caller: Caller) -> None:
     world.stack.client("dynamodb").delete_item(TableName="almanac", Key=dynamo(key.as_dict()))
 
 
-def document(world: World, **changes: object) -> str:
-    """Write a document's item as far as a topic is judged by it."""
-    name = new_id("doc")
-    item = {**keys.document(world.tenant, name).as_dict(), "id": name, "project_id": world.project, "state": "ready"}
+def write(world: World, topic: str, key: keys.Key, **changes: object) -> str:
+    """Write an item of the world's project as far as a topic is judged by it; returns the topic."""
+    item = {**key.as_dict(), "id": topic.partition(":")[2], "project_id": world.project, "state": "active"}
     world.stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo({**item, **changes}))
-    return f"document:{name}"
+    return topic
+
+
+def document(world: World, **changes: object) -> str:
+    name = new_id("doc")
+    return write(world, f"document:{name}", keys.document(world.tenant, name), **changes)
+
+
+def collection(world: World, **changes: object) -> str:
+    name = new_id("col")
+    return write(world, f"collection:{name}", keys.collection(world.tenant, name), **changes)
+
+
+def repository(world: World, **changes: object) -> str:
+    name = new_id("rep")
+    return write(world, f"repository:{name}", keys.repository(world.tenant, name), **changes)
 
 
 @pytest.mark.parametrize("topic", ["", "project", "project:", "project:prj_1", "member:usr_1", "Project:x", "a:b:c"])
@@ -40,13 +54,13 @@ def test_what_is_no_topic_is_answered_like_one_of_nothing(world: World, topic: s
 
 
 def test_what_one_does_not_see_is_answered_like_what_does_not_exist(world: World) -> None:
-    topic = document(world)
+    topics = (document(world), collection(world), repository(world))
     outsider = world.member()
     world.make_private()
     client = world.connect(outsider)
 
     answers = []
-    for each in (topic, world.topic, no_document(), f"project:{new_id('prj')}"):
+    for each in (*topics, world.topic, no_document(), f"project:{new_id('prj')}"):
         client.subscribe(each)
         (frame,) = client.hear()
         polled = world.poll(each, caller=outsider)
@@ -63,11 +77,21 @@ def test_another_tenants_topic_is_answered_like_what_does_not_exist(world: World
     assert client.hear()[-1]["code"] == "topic_not_found"
 
 
-@pytest.mark.parametrize("state", ["deleting"])
-def test_what_is_being_deleted_cannot_be_followed(world: World, state: str) -> None:
+@pytest.mark.parametrize("make", [document, collection, repository])
+def test_whatever_one_sees_can_be_followed_until_it_is_being_deleted(world: World, make: Callable[..., str]) -> None:
     client = world.connect()
-    client.subscribe(document(world, state=state))
+    client.subscribe(make(world))
+    assert client.hear()[-1]["type"] == "subscribed"
+    client.subscribe(make(world, state="deleting"))
     assert client.hear()[-1]["code"] == "topic_not_found"
+
+
+def test_a_document_in_a_private_collection_cannot_be_followed_by_who_is_not_in_it(world: World) -> None:
+    private = collection(world, visibility="private")
+    client = world.connect()
+    for topic in (private, document(world, collection_id=private.partition(":")[2])):
+        client.subscribe(topic)
+        assert client.hear()[-1]["code"] == "topic_not_found"
 
 
 def test_a_member_who_was_removed_is_told_nothing_more_and_is_cut_off(world: World) -> None:

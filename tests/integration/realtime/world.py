@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,16 +21,23 @@ from tests.integration.harness import Answer, Context, Stack
 
 
 class Sockets:
-    """What was posted to which connection. Those in `dead` are gone, those in `broken` cannot be reached."""
+    """What was posted to which connection.
+
+    Those in `dead` are gone, those in `broken` cannot be reached, those in `slow` answer after a second.
+    """
 
     def __init__(self) -> None:
         self.posted: dict[str, list[str]] = {}
         self.dead: set[str] = set()
         self.broken: set[str] = set()
+        self.slow: set[str] = set()
         self.closed: list[str] = []
         self.lock = threading.Lock()
 
     def post(self, connection_id: str, text: str) -> int:
+        if connection_id in self.slow:
+            time.sleep(1)
+            return 500
         with self.lock:
             if connection_id in self.broken:
                 return 500

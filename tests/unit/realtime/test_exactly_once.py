@@ -16,6 +16,7 @@ from almanac.events import Happened
 from almanac.ids import new_id, new_ulid
 from realtime import tickets
 from realtime.connections import ConnectionStore
+from realtime.errors import TicketRefused
 from realtime.gateway import Gateway, Posted
 from realtime.log import TopicLog
 from realtime.model import Actor
@@ -230,3 +231,20 @@ def test_every_reader_sees_each_event_once_and_in_order(steps: list[str], seed: 
             assert by_number.setdefault(sequence, id_) == id_, "a number stands for two events"
     kept = asyncio.run(TopicLog(world.table, world.tenant).after(world.topic, 0, 1000))
     assert [told.shown["data"] for told in kept] == [event.data for event in world.told]
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_of_two_connections_with_one_ticket_one_opens(seed: int) -> None:
+    world = World(Random(seed))
+    claim = tickets.parse(tickets.create(world.tenant))
+    assert claim is not None
+    store = ConnectionStore(world.table, world.tenant)
+
+    async def play() -> list[bool]:
+        await store.admit(Actor(actor_id=world.person), claim.sha256)
+        world.store.pauses = lambda: world.random.randrange(4)
+        opened = await asyncio.gather(*(store.open(claim, new_ulid()) for _ in range(3)), return_exceptions=True)
+        return [not isinstance(each, TicketRefused) for each in opened]
+
+    assert sorted(asyncio.run(play())) == [False, False, True]
