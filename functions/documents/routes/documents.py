@@ -45,11 +45,9 @@ OfVersion = Annotated[int | None, Query(ge=1, le=10**6, description="Default: th
 @router.get("/{document_id}", response_model=DocumentDetail, responses=problem_responses(DocumentNotFound))
 async def get_document(principal: Reader, document_id: str) -> DocumentDetail:
     """Show a document: how far it is, what could not be read, its versions, and where an expected file goes."""
-    service = wiring.documents(principal)
-    document = await service.get(document_id)
-    versions = await service.versions(document_id)
-    shown = principal.may(Permission.CONTENT_WRITE) and await service.writable(document)
-    target = await wiring.uploads(principal).target(document) if shown else None
+    document, versions, writable = await wiring.documents(principal).get(document_id)
+    may_upload = writable and principal.may(Permission.CONTENT_WRITE)
+    target = await wiring.uploads(principal).target(document) if may_upload else None
     return DocumentDetail.with_versions(document, versions, target)
 
 

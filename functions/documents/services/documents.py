@@ -6,6 +6,7 @@ from typing import Any
 from almanac.access import Principal
 from almanac.aws import keys, outbox
 from almanac.aws.table import Put, Write
+from almanac.ids import is_id
 from almanac.observability import correlation_id
 from documents.dependencies import Dependencies
 from documents.errors import (
@@ -36,26 +37,32 @@ class DocumentService:
         self._manifest = dependencies.manifest(principal.tenant_id)
         self._rights = Rights(dependencies.table, principal.tenant_id, principal)
 
-    async def get(self, document_id: str) -> Document:
-        """Return a document; raises `DocumentNotFound`."""
-        return await self._rights.read(document_id)
+    async def get(self, document_id: str) -> tuple[Document, list[Version], bool]:
+        """Return a document, its versions, newest first, and whether who may write in the tenant may write it.
 
-    async def writable(self, document: Document) -> bool:
-        """Tell whether the caller may write a document that it sees, if it may write in the tenant."""
-        return may_write(document, await self._rights.sight.access())
+        Raises `DocumentNotFound`.
+        """
+        versions = await self._versions(document_id)
+        document = await self._rights.read(document_id)
+        return document, versions, may_write(document, await self._rights.sight.access())
 
     async def versions(self, document_id: str) -> list[Version]:
         """Return a document's versions, newest first; raises `DocumentNotFound`."""
+        versions = await self._versions(document_id)
         await self._rights.read(document_id)
-        return (await self._store.versions(document_id))[::-1]
+        return versions
 
     async def version(self, document_id: str, version: int) -> Version:
         """Return one version; raises `DocumentNotFound` or `DocumentVersionNotFound`."""
+        found = await self._store.version(document_id, version) if is_id(document_id, "doc") else None
         await self._rights.read(document_id)
-        found = await self._store.version(document_id, version)
         if found is None:
             raise DocumentVersionNotFound(field="path.version")
         return found
+
+    async def _versions(self, document_id: str) -> list[Version]:
+        """Return what is there to be shown. The rights are looked at afterwards: they judge what was read before."""
+        return (await self._store.versions(document_id))[::-1] if is_id(document_id, "doc") else []
 
     async def download(self, document_id: str, version: int | None) -> tuple[str, str]:
         """Return a version's file name and where anyone may download the file for a while; without one, the newest's.

@@ -10,7 +10,7 @@ from almanac.index.sources import Place, Source, SourceBatch
 from almanac.text.secrets import clean_source
 from documents.dependencies import Dependencies
 from documents.errors import DocumentVersionNotFound, NothingUploaded
-from documents.model import Part, PartState
+from documents.model import Document, Part, PartState
 from documents.rights import Rights
 
 MOST_PAGES = 100
@@ -51,6 +51,13 @@ class TextService:
         Raises `DocumentNotFound`, `DocumentVersionNotFound` or `NothingUploaded`.
         """
         document = await self._rights.read(document_id)
+        text = await self._read(document, version, first, last)
+        # Once more, since rights judge what was read before: meanwhile the document may have been hidden or moved.
+        await self._rights.read(document_id)
+        return text
+
+    async def _read(self, document: Document, version: int | None, first: int, last: int | None) -> Text:
+        document_id = document.id
         wanted = version or document.shown_version or document.version
         if wanted == 0:
             raise NothingUploaded

@@ -3,6 +3,7 @@
 from random import Random
 from string import ascii_letters, digits
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -146,6 +147,8 @@ def test_a_document_that_is_moved_leaves_its_place_at_once_and_is_found_in_the_n
     assert set(shelf.found("elephants", project=new)) == {document}
     assert shelf.found("elephants", project=old) == []
     assert len(shelf.shown(document)) == 3
+    text = shelf.call("GET", f"/documents/{document}/text").json["items"]
+    assert [page["text"] for page in text] == pages(3, "elephant")
 
 
 def test_a_document_in_a_private_collection_is_nowhere_to_who_is_not_in_it(library: Library) -> None:
@@ -210,3 +213,29 @@ def test_another_tenants_documents_do_not_exist(library: Library, other: Library
     for path in ("", "/text", "/download", "/versions", "/versions/1"):
         assert other.call("GET", f"/documents/{document}{path}").status == 404
     assert other.call("PATCH", f"/documents/{document}", {"edits": 1, "title": "x"}).status == 404
+
+
+def test_a_text_is_not_shown_to_whom_it_was_hidden_from_meanwhile(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody moves the document into a private collection after the first look at the rights."""
+    ada, eve = someone(shelf.stack, shelf.tenant), someone(shelf.stack, shelf.tenant)
+    collection = ada.private()
+    document = shelf.read(pages(1))
+    read = texts.TextService._read
+
+    async def moved_first(service: texts.TextService, *given: Any) -> Any:
+        store = service._store
+        before = await store.get(document)
+        assert before is not None
+        await store.save(before, "test", collection_id=collection)
+        return await read(service, *given)
+
+    monkeypatch.setattr(texts.TextService, "_read", moved_first)
+    assert eve.call("GET", f"/documents/{document}/text").status == 404
+
+
+@pytest.mark.parametrize("nonsense", ["x", "doc_1", "doc_01k9zq3v7m8x2c4b6n0d1f5g7h#VERSION", "d" * 3000])
+def test_what_is_no_id_is_no_document(library: Library, nonsense: str) -> None:
+    for path in ("", "/text", "/download", "/versions", "/versions/1"):
+        assert library.call("GET", f"/documents/{quote(nonsense)}{path}").status == 404
