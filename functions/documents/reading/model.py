@@ -54,7 +54,7 @@ class Limits:
 
     memory_bytes: int = 1024 * MEGABYTE
     seconds: float = 120.0
-    page_seconds: float = 15.0
+    page_seconds: float = 10.0
     text_bytes: int = 64 * MEGABYTE
     expanded_bytes: int = 1024 * MEGABYTE
     members: int = 1000

@@ -49,7 +49,7 @@ async def read(
     """Return the pages `first` to `last` (0: to the end); a file without `probe.pages` is read whole.
 
     `name` is what it was called, where its copy at `path` is called otherwise. Raises `ReadingError`: for the whole
-    file, never for single pages of a paged one.
+    file, or `timed_out` for lack of `limits.seconds`; never for single pages of a paged one.
     """
     call = _Call(path, name or path.name, probe, password, limits)
     return await _in_thread(call, lambda: call.read(first, last))
@@ -94,7 +94,7 @@ class _Call:
                 self._take(reading, self.answers(first, last))
                 return
             except ReadingError as error:
-                if error.code not in _OF_A_PAGE:
+                if error.code not in _OF_A_PAGE or time.monotonic() >= self._deadline:
                     raise
                 first = _after(reading, first)
                 reading.bad.append(_given_up(first, error))

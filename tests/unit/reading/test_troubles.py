@@ -80,6 +80,11 @@ def test_a_page_that_takes_too_long_is_given_up_and_the_others_are_read() -> Non
     assert [(bad.number, bad.code) for bad in reading.bad] == [(3, "timed_out")]
 
 
+def test_a_call_whose_time_is_over_blames_no_page_for_it() -> None:
+    content = files.endless_page(["one", "two", "three", "four"], 3)
+    assert refusal(content, limits=Limits(seconds=3.0)) == "timed_out"
+
+
 def test_a_page_that_takes_too_much_memory_is_given_up_and_the_others_are_read() -> None:
     huge = zlib.compress(b" " * 300_000_000, 1)
     objects = files.objects_of(files.pdf(["one", "two", "three"]))
