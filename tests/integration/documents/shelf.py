@@ -31,11 +31,21 @@ class Shelf:
 
     def upload(self, pages: Sequence[str], *, kind: str = "", document: str = "", **query: Any) -> str:
         """Upload a file, as a further version of a document if one is given; nothing is read yet."""
+        return self.put(file_of(pages, kind), document, **query)
+
+    def put(self, body: bytes, document: str = "", **query: Any) -> str:
+        """Upload bytes; nothing is read yet."""
         path = f"/documents/{document}/content" if document else "/documents/content"
         query = {"filename": "plan.pdf", "content_type": "application/pdf", **query}
-        answer = self.call("PUT" if document else "POST", path, file_of(pages, kind), query=query)
+        answer = self.call("PUT" if document else "POST", path, body, query=query)
         assert answer.status in {200, 201, 202}, answer.text
         return str(answer.json["id"])
+
+    def bring(self, body: bytes, filename: str) -> str:
+        """Upload bytes and have them read to the end of their job."""
+        identifier = self.put(body, filename=filename)
+        self.settle()
+        return identifier
 
     def read(self, pages: Sequence[str], *, kind: str = "", document: str = "", **query: Any) -> str:
         """Upload a file and have it read to the end of its job."""
