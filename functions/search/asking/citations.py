@@ -3,7 +3,6 @@
 Nothing here trusts whoever wrote the sentence. A language model may be wrong, and it may have been talked into
 something by the very text that it was given.
 """
-# ruff: noqa: RUF001 - letters of other alphabets are meant as they are
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from almanac.text.tokenize import terms
 from search.asking.extract import Question
-from search.asking.negation import is_negated
+from search.asking.negation import denies, is_negated
 from search.asking.passages import Draft, Passage, PassageKey, Quote
 from search.asking.questions import content_terms
 from search.asking.spans import Form, locate, plain
@@ -25,7 +24,6 @@ LEAST_ABOUT = 0.34
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://[^\s)>\]\"']+|!\[|\bwww\.[^\s)>\]\"']+", re.IGNORECASE)
-_CLAUSE = re.compile(r"[.;:,!?()\n]+|\s[-–—]\s")
 
 
 @dataclass(frozen=True)
@@ -103,16 +101,7 @@ def _adds_nothing(sentence: str, quote: Quote, question: Question) -> bool:
         return False
     if any(link not in quote.text for link in _LINK.findall(sentence)):
         return False
-    return is_negated(sentence) == is_negated(_nearest_clauses(sentence, quote.plain))
-
-
-def _nearest_clauses(sentence: str, quote: str) -> str:
-    """Return the clauses of a quote that share most words with a sentence: the rest may deny something else."""
-    said = frozenset(content_terms(sentence))
-    clauses = [clause for clause in _CLAUSE.split(quote) if clause.strip()]
-    shared = [len(said.intersection(terms(clause))) for clause in clauses]
-    most = max(shared, default=0)
-    return " , ".join(clause for clause, count in zip(clauses, shared, strict=True) if count and 2 * count >= most)
+    return is_negated(sentence) == denies(quote.plain, sentence)
 
 
 async def _is_about(claim: Claim, question: Question) -> bool:

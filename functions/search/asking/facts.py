@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from almanac.text.tokenize import terms
-from search.asking.negation import is_negated
+from search.asking.negation import denies
+from search.asking.questions import content_terms
 
 Date = tuple[int | None, int | None, int | None]
 """Year, month and day; what is not said is None."""
@@ -84,40 +85,51 @@ _OWNERS = tuple(
 
 @dataclass(frozen=True)
 class Facts:
-    """`quantities` are values by what they count: a unit, or the stem of the word beside them."""
+    """`quantities` are values by what they count: a unit, or the stem of the word beside them.
 
+    `labels` are the numbers that only name something, by what it is: phase 2.
+    """
+
+    sentence: str
     quantities: Mapping[str, frozenset[Decimal]] = field(default_factory=dict)
     dates: frozenset[Date] = frozenset()
     weekdays: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
-    is_negated: bool = False
+    labels: Mapping[str, frozenset[Decimal]] = field(default_factory=dict)
 
 
 def facts_of(sentence: str) -> Facts:
     """Return what a sentence states."""
     dates, rest = _dates(sentence)
     quantities: dict[str, set[Decimal]] = {}
-    for name, value in _quantities(rest):
-        quantities.setdefault(name, set()).add(value)
+    labels: dict[str, set[Decimal]] = {}
+    for name, value, is_label in _quantities(rest):
+        (labels if is_label else quantities).setdefault(name, set()).add(value)
     return Facts(
+        sentence,
         {name: frozenset(values) for name, values in quantities.items()},
         frozenset(dates),
         frozenset(match[1].lower() for match in _WEEKDAY.finditer(sentence)),
         frozenset(_owners(sentence)),
-        is_negated(sentence),
+        {name: frozenset(values) for name, values in labels.items()},
     )
 
 
 def differing(one: Facts, other: Facts) -> list[str]:
-    """Return in which ways two sentences about the same thing cannot both be right."""
-    shared = one.quantities.keys() & other.quantities.keys()
+    """Return in which ways two sentences about the same thing cannot both be right; none, if its number is another."""
+    if _differ(one.labels, other.labels):
+        return []
     found = {
-        "number": any(one.quantities[name].isdisjoint(other.quantities[name]) for name in shared),
+        "number": _differ(one.quantities, other.quantities),
         "date": _apart(one.dates, other.dates) or _disjoint(one.weekdays, other.weekdays),
-        "denial": one.is_negated != other.is_negated,
+        "denial": denies(one.sentence, other.sentence) != denies(other.sentence, one.sentence),
         "owner": _disjoint(one.owners, other.owners),
     }
     return [name for name, differs in found.items() if differs]
+
+
+def _differ(one: Mapping[str, frozenset[Decimal]], other: Mapping[str, frozenset[Decimal]]) -> bool:
+    return any(one[name].isdisjoint(other[name]) for name in one.keys() & other.keys())
 
 
 def _disjoint(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -147,7 +159,8 @@ def _dates(sentence: str) -> tuple[list[Date], str]:
     return found, sentence
 
 
-def _quantities(sentence: str) -> Iterator[tuple[str, Decimal]]:
+def _quantities(sentence: str) -> Iterator[tuple[str, Decimal, bool]]:
+    """Yield what is counted, how much of it, and whether that only names it."""
     for match in _QUANTITY.finditer(sentence):
         before = _LAST_WORD.search(sentence[: match.start()])
         lead = before[1].lower() if before else ""
@@ -155,16 +168,17 @@ def _quantities(sentence: str) -> Iterator[tuple[str, Decimal]]:
             value, after = Decimal(_WORDS[match["word"].lower()]), match["then"].lower()
         else:
             value, after = _value(match["figure"]), (match["after"] or "").lower()
-            if lead in _LABELS and not match["sign"]:
-                continue
+        if lead in _LABELS and not match["sign"]:
+            yield terms(lead)[0], value, True
+            continue
         if after in _SCALES:
             value, after = value * _SCALES[after], ""
         unit = match["sign"] or after
         name, scale = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s")) or ("", 1)
         if name:
-            yield name, value * scale
-        elif stems := terms(after) or terms(lead):
-            yield stems[0], value
+            yield name, value * scale, False
+        elif stems := content_terms(after) or content_terms(lead):
+            yield stems[0], value, False
 
 
 def _value(figure: str) -> Decimal:

@@ -103,6 +103,16 @@ def test_it_is_said_what_they_differ_in(question: str, one: str, other: str, dif
         ("more is said", THIRTY, "Invoices of suppliers are paid within 30 days, or 60 days in August."),
         ("another matter", THIRTY, "Invoices of customers have to be paid within 60 days of receipt."),
         ("another number", THIRTY, "Invoices of suppliers are paid by 3 people."),
+        (
+            "another phase",
+            "Invoices of suppliers in phase one: 30 days.",
+            "Invoices of suppliers in phase two: 60 days.",
+        ),
+        (
+            "something else is denied",
+            "Invoices of suppliers are paid by bank; cash is never used.",
+            "Invoices of suppliers are paid by bank.",
+        ),
         ("a number is missing", THIRTY, "Invoices of suppliers are paid after receipt."),
         (
             "places in a text",
