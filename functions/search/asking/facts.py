@@ -64,7 +64,7 @@ _DATES = tuple(
 _WEEKDAY = re.compile(rf"\b({'|'.join(_WEEKDAYS)})s?\b", re.IGNORECASE)
 _QUANTITY = re.compile(
     r"(?P<sign>[€$£])?\s?(?<![\w.,])(?P<figure>\d+(?:[.,]\d+)*)(?![\w]*[-/]\d)\s?(?P<after>%|[€$£]|[^\W\d_]+)?"
-    rf"|\b(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))})\b[\s-](?P<then>[^\W\d_]+)",
+    rf"|\b(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))})\b(?:[\s-](?P<then>[^\W\d_]+))?",
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"([^\W\d_]+)\W*$")
@@ -165,11 +165,13 @@ def _quantities(sentence: str) -> Iterator[tuple[str, Decimal, bool]]:
         before = _LAST_WORD.search(sentence[: match.start()])
         lead = before[1].lower() if before else ""
         if match["word"]:
-            value, after = Decimal(_WORDS[match["word"].lower()]), match["then"].lower()
+            value, after = Decimal(_WORDS[match["word"].lower()]), (match["then"] or "").lower()
         else:
             value, after = _value(match["figure"]), (match["after"] or "").lower()
         if lead in _LABELS and not match["sign"]:
             yield terms(lead)[0], value, True
+            continue
+        if match["word"] and not after:
             continue
         if after in _SCALES:
             value, after = value * _SCALES[after], ""
