@@ -79,7 +79,7 @@ def test_a_rule_names_the_file_and_line_that_break_it(rule: Rule, path: str, tex
     [
         (slices_rule, "functions/identity/x.py", "from almanac import ids\nfrom identity import model\n"),
         (rules.frameworks_in_the_core_of_a_slice, "functions/identity/routes.py", "from fastapi import Query\n"),
-        (rules.keys_outside_keys, f"{CORE}/aws/keys.py", "pk = 'TENANT#'\n"),
+        (rules.keys_outside_keys, f"{CORE}/aws/keys/table.py", "pk = 'TENANT#'\n"),
         (rules.keys_outside_keys, "functions/identity/x.py", "'''A key: `TENANT#ten_1`.'''\npath = '/tenants/me'\n"),
         (rules.oversized, "functions/identity/x.py", "def f():\n" + "    x = 1\n" * 59),
     ],

@@ -15,7 +15,7 @@ from almanac.ids import new_id
 BUILDERS = [
     function
     for _, function in inspect.getmembers(keys, inspect.isfunction)
-    if function.__module__ == keys.__name__ and function not in {keys.tenant_of, keys.arrived_original}
+    if function.__module__.startswith(keys.__name__) and function not in {keys.tenant_of, keys.arrived_original}
 ]
 # A person's partition is the person's: it names the tenants that the person belongs to in the sort key.
 PER_TENANT = [

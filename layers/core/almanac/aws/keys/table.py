@@ -1,29 +1,10 @@
-"""Every DynamoDB key and S3 key in the product, each with its `Example:`. Nothing else spells one.
+"""The table's keys of tenants, people and projects, and of what all slices share."""
 
-The tenant is the first segment and is closed by a delimiter, so that no tenant's prefix is a prefix of another's.
-"""
+from almanac.aws.keys.key import ITEM, Key
 
-import re
-from typing import NamedTuple
-
-ITEM = "ITEM"
 TENANTS = "TENANT#"
-OBJECTS = "tenants/"
 CHILDREN_INDEX = "children"
 DUE_INDEX = "due"
-_ORIGINAL = re.compile(
-    r"tenants/(?P<tenant>ten_\w+)/documents/(?P<document>doc_\w+)/versions/(?P<version>\d{6,9})/original", re.ASCII
-)
-
-
-class Key(NamedTuple):
-    """A primary key of the table."""
-
-    pk: str
-    sk: str
-
-    def as_dict(self) -> dict[str, str]:
-        return {"pk": self.pk, "sk": self.sk}
 
 
 def tenant_of(partition: str) -> str:
@@ -309,61 +290,6 @@ def audit_sources_of(actor_id: str) -> str:
     return f"{actor_id}#"
 
 
-def index_partition(tenant_id: str) -> str:
-    """The manifest of a tenant's indexes. Example: `TENANT#ten_1#INDEX`."""
-    return f"TENANT#{tenant_id}#INDEX"
-
-
-def index_awaiting(tenant_id: str, name: str) -> Key:
-    """Sources that are not embedded yet. Example: `TENANT#ten_1#INDEX` / `AWAITING#msg_1`."""
-    return Key(index_partition(tenant_id), f"AWAITING#{name}")
-
-
-def index_drop(tenant_id: str, owner_id: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX` / `DROP#prj_1`."""
-    return Key(index_partition(tenant_id), f"DROP#{owner_id}")
-
-
-def index_head(tenant_id: str, repository_id: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX` / `HEAD#rep_1`."""
-    return Key(index_partition(tenant_id), f"HEAD#{repository_id}")
-
-
-def index_directory(tenant_id: str) -> Key:
-    """Which indexes there are, and which serves. Example: `TENANT#ten_1#INDEX` / `INDEXES`."""
-    return Key(index_partition(tenant_id), "INDEXES")
-
-
-def index_segment(tenant_id: str, index_id: str, sha256: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX` / `LOG#local-bge-small-en-v1.5#9f86d0...`."""
-    return Key(index_partition(tenant_id), f"LOG#{index_id}#{sha256}")
-
-
-def index_lost(tenant_id: str, index_id: str, sha256: str) -> Key:
-    """A part that cannot be read. Example: `TENANT#ten_1#INDEX` / `LOST#local-bge-small-en-v1.5#9f86d0...`."""
-    return Key(index_partition(tenant_id), f"LOST#{index_id}#{sha256}")
-
-
-def index_tombstones(tenant_id: str, digest: str) -> Key:
-    """Example: `TENANT#ten_1#INDEX` / `TOMBSTONES#9f86d0...`."""
-    return Key(index_partition(tenant_id), f"TOMBSTONES#{digest}")
-
-
-def index_version(tenant_id: str, index_id: str, shard: int) -> Key:
-    """The snapshot of one shard; sorts last. Example: `TENANT#ten_1#INDEX` / `VERSION#local-bge-small-en-v1.5#00`."""
-    return Key(index_partition(tenant_id), f"VERSION#{index_id}#{shard:02d}")
-
-
-def index_upkeep(tenant_id: str) -> Key:
-    """Says when a tenant's indexes are swept next. Example: `TENANT#ten_1#UPKEEP` / `ITEM`."""
-    return Key(f"TENANT#{tenant_id}#UPKEEP", ITEM)
-
-
-def index_build(tenant_id: str, index_id: str) -> Key:
-    """How far the filling of an index is. Example: `TENANT#ten_1#BUILDS` / `local-bge-small-en-v1.5`."""
-    return Key(f"TENANT#{tenant_id}#BUILDS", index_id)
-
-
 def quality(tenant_id: str) -> str:
     """What is measured of a tenant's searches. Example: `TENANT#ten_1#QUALITY`."""
     return f"TENANT#{tenant_id}#QUALITY"
@@ -439,26 +365,6 @@ def vector(tenant_id: str, model_slug: str, text_sha256: str) -> Key:
     return Key(f"TENANT#{tenant_id}#VECTOR#{model_slug}#{text_sha256}", ITEM)
 
 
-def collection(tenant_id: str, collection_id: str) -> Key:
-    """Example: `TENANT#ten_1#COLLECTION#col_1` / `ITEM`."""
-    return Key(f"TENANT#{tenant_id}#COLLECTION#{collection_id}", ITEM)
-
-
-def collections(tenant_id: str) -> str:
-    """Children partition. Example: `TENANT#ten_1#COLLECTIONS`."""
-    return f"TENANT#{tenant_id}#COLLECTIONS"
-
-
-def document(tenant_id: str, document_id: str) -> Key:
-    """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `ITEM`."""
-    return Key(f"TENANT#{tenant_id}#DOCUMENT#{document_id}", ITEM)
-
-
-def documents(tenant_id: str) -> str:
-    """Children partition. Example: `TENANT#ten_1#DOCUMENTS`."""
-    return f"TENANT#{tenant_id}#DOCUMENTS"
-
-
 def owned_documents(tenant_id: str, owner_id: str) -> str:
     """Partition of what is in a project or collection: each document, and of a project each collection.
 
@@ -477,148 +383,6 @@ def owned_collection(tenant_id: str, project_id: str, collection_id: str) -> Key
     return Key(owned_documents(tenant_id, project_id), collection_id)
 
 
-def document_version(tenant_id: str, document_id: str, version: int) -> Key:
-    """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `VERSION#000001`."""
-    return Key(document(tenant_id, document_id).pk, f"{document_versions()}{version:06d}")
-
-
-def document_versions() -> str:
-    """Sort key prefix of a document's versions. Example: `VERSION#`."""
-    return "VERSION#"
-
-
-def document_part(tenant_id: str, document_id: str, revision: int, part: int) -> Key:
-    """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `REVISION#000003#PART#000007`."""
-    return Key(document(tenant_id, document_id).pk, f"{document_parts(revision)}{part:06d}")
-
-
-def document_parts(revision: int) -> str:
-    """Sort key prefix of the parts of a revision. Example: `REVISION#000003#PART#`."""
-    return f"REVISION#{revision:06d}#PART#"
-
-
-def document_hash(tenant_id: str, project_id: str, collection_id: str, sha256: str) -> Key:
-    """Finds a document by its bytes, among those of one project and collection: whoever asks may see them all or none.
-
-    Example: `TENANT#ten_1#DOCUMENTHASHES#prj_1#col_1` / `9f86d0...`.
-    """
-    return Key(f"TENANT#{tenant_id}#DOCUMENTHASHES#{project_id}#{collection_id}", sha256)
-
-
-def document_revisions() -> str:
-    """Sort key prefix of the parts of all revisions. Example: `REVISION#`."""
-    return "REVISION#"
-
-
-def document_analysis(tenant_id: str, document_id: str) -> Key:
-    """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `ANALYSIS`."""
-    return Key(document(tenant_id, document_id).pk, "ANALYSIS")
-
-
-def document_password(tenant_id: str, document_id: str) -> Key:
-    """What opens the file while a job reads it, in an envelope. Example: `TENANT#ten_1#DOCUMENT#doc_1` / `PASSWORD`."""
-    return Key(document(tenant_id, document_id).pk, "PASSWORD")
-
-
-def document_receipt(tenant_id: str, document_id: str) -> Key:
-    """What a deletion removed. Example: `TENANT#ten_1#DOCUMENTRECEIPTS` / `doc_1`."""
-    return Key(f"TENANT#{tenant_id}#DOCUMENTRECEIPTS", document_id)
-
-
-def due_documents() -> str:
-    """Partition of the `due` index; sorted by when somebody must look at a document's job. Example: `DUE#DOCUMENT`."""
-    return "DUE#DOCUMENT"
-
-
-def document_prefix(tenant_id: str, document_id: str) -> str:
-    """Under it lies every object of a document. Example: `tenants/ten_1/documents/doc_1/`."""
-    return f"{tenant_prefix(tenant_id)}documents/{document_id}/"
-
-
-def document_original(tenant_id: str, document_id: str, version: int) -> str:
-    """The file as it was uploaded; the bucket tells of its arrival by the last segment.
-
-    Example: `tenants/ten_1/documents/doc_1/versions/000001/original`.
-    """
-    return f"{document_prefix(tenant_id, document_id)}versions/{version:06d}/original"
-
-
-def arrived_original(key: str) -> tuple[str, str, int] | None:
-    """Return the tenant, document and version of what `document_original` names; None for any other key."""
-    match = _ORIGINAL.fullmatch(key)
-    return (match["tenant"], match["document"], int(match["version"])) if match else None
-
-
-def document_texts(tenant_id: str, document_id: str) -> str:
-    """Under it lie the texts of all revisions. Example: `tenants/ten_1/documents/doc_1/text/`."""
-    return f"{document_prefix(tenant_id, document_id)}text/"
-
-
-def document_text(tenant_id: str, document_id: str, revision: int, part: int) -> str:
-    """A part's pages as a `SourceBatch`. Example: `tenants/ten_1/documents/doc_1/text/000003/000007.json.gz`."""
-    return f"{document_texts(tenant_id, document_id)}{revision:06d}/{part:06d}.json.gz"
-
-
-def document_analysis_object(tenant_id: str, document_id: str, revision: int) -> str:
-    """Example: `tenants/ten_1/documents/doc_1/analysis/000003.json.gz`."""
-    return f"{document_prefix(tenant_id, document_id)}analysis/{revision:06d}.json.gz"
-
-
-def topic(tenant_id: str, topic_name: str) -> str:
-    """Partition of what happened about something, and who follows it. Example: `TENANT#ten_1#TOPIC#document:doc_1`."""
-    return f"TENANT#{tenant_id}#TOPIC#{topic_name}"
-
-
-def topic_head(tenant_id: str, topic_name: str) -> Key:
-    """How many events a topic had. Example: `TENANT#ten_1#TOPIC#document:doc_1` / `HEAD`."""
-    return Key(topic(tenant_id, topic_name), "HEAD")
-
-
-def topic_event(tenant_id: str, topic_name: str, sequence: int) -> Key:
-    """Example: `TENANT#ten_1#TOPIC#document:doc_1` / `EVENT#000000000007`."""
-    return Key(topic(tenant_id, topic_name), f"{topic_events()}{sequence:012d}")
-
-
-def topic_events() -> str:
-    """Sort key prefix of a topic's events. Example: `EVENT#`."""
-    return "EVENT#"
-
-
-def topic_last(tenant_id: str, topic_name: str, resource_id: str) -> Key:
-    """The newest state told of a resource. Example: `TENANT#ten_1#TOPIC#document:doc_1` / `LAST#doc_1`."""
-    return Key(topic(tenant_id, topic_name), f"LAST#{resource_id}")
-
-
-def topic_follower(tenant_id: str, topic_name: str, connection_id: str) -> Key:
-    """Example: `TENANT#ten_1#TOPIC#document:doc_1` / `FOLLOWER#L0SM9cOFvHcCIhw=`."""
-    return Key(topic(tenant_id, topic_name), f"{topic_followers()}{connection_id}")
-
-
-def topic_followers() -> str:
-    """Sort key prefix of the connections that follow a topic. Example: `FOLLOWER#`."""
-    return "FOLLOWER#"
-
-
-def ticket(tenant_id: str, ticket_sha256: str) -> Key:
-    """Opens one connection, once. Example: `TENANT#ten_1#TICKET#9f86d0...` / `ITEM`."""
-    return Key(f"TENANT#{tenant_id}#TICKET#{ticket_sha256}", ITEM)
-
-
-def connections(tenant_id: str) -> str:
-    """Partition of a tenant's open connections and what they follow. Example: `TENANT#ten_1#CONNECTIONS`."""
-    return f"TENANT#{tenant_id}#CONNECTIONS"
-
-
-def connection(tenant_id: str, connection_id: str) -> Key:
-    """Example: `TENANT#ten_1#CONNECTIONS` / `L0SM9cOFvHcCIhw=`."""
-    return Key(connections(tenant_id), connection_id)
-
-
-def connection_owner(connection_id: str) -> Key:
-    """Says whose connection it is, before any tenant is known. Example: `CONNECTION#L0SM9cOFvHcCIhw=` / `ITEM`."""
-    return Key(f"CONNECTION#{connection_id}", ITEM)
-
-
 def exports(tenant_id: str) -> str:
     """Partition of a tenant's exports. Example: `TENANT#ten_1#EXPORTS`."""
     return f"TENANT#{tenant_id}#EXPORTS"
@@ -629,19 +393,9 @@ def export(tenant_id: str, export_id: str) -> Key:
     return Key(exports(tenant_id), export_id)
 
 
-def export_prefix(tenant_id: str, export_id: str) -> str:
-    """Under it lies one archive. Example: `tenants/ten_1/exports/exp_1/`."""
-    return f"{tenant_prefix(tenant_id)}exports/{export_id}/"
-
-
 def import_(tenant_id: str, import_id: str) -> Key:
     """Example: `TENANT#ten_1#IMPORTS` / `imp_1`."""
     return Key(f"TENANT#{tenant_id}#IMPORTS", import_id)
-
-
-def import_prefix(tenant_id: str, import_id: str) -> str:
-    """Under it lies an archive that is to be imported. Example: `tenants/ten_1/imports/imp_1/`."""
-    return f"{tenant_prefix(tenant_id)}imports/{import_id}/"
 
 
 def erasure(erasure_id: str) -> Key:
@@ -657,11 +411,6 @@ def persons_erasures(person_id: str) -> str:
 def due_erasures() -> str:
     """Partition of the `due` index; sorted by the ISO time of the next step. Example: `DUE#ERASURE`."""
     return "DUE#ERASURE"
-
-
-def tenant_prefix(tenant_id: str) -> str:
-    """Under it lies every object of a tenant. Example: `tenants/ten_1/`."""
-    return f"tenants/{tenant_id}/"
 
 
 def due_repositories() -> str:
@@ -684,54 +433,6 @@ def due_audit() -> str:
     return "DUE#AUDIT"
 
 
-def index_prefix(tenant_id: str, index_id: str) -> str:
-    """Under it lie the parts of one index. Example: `tenants/ten_1/index/local-bge-small-en-v1.5/parts/`."""
-    return f"tenants/{tenant_id}/index/{index_id}/parts/"
-
-
-def indexes_prefix(tenant_id: str) -> str:
-    """Under it lie the parts of all indexes. Example: `tenants/ten_1/index/`."""
-    return f"tenants/{tenant_id}/index/"
-
-
-def part_object(tenant_id: str, index_id: str, sha256: str) -> str:
-    """Example: `tenants/ten_1/index/local-bge-small-en-v1.5/parts/9f86d0...`."""
-    return f"{index_prefix(tenant_id, index_id)}{sha256}"
-
-
-def pack_prefix(tenant_id: str, repository_id: str) -> str:
-    """Example: `tenants/ten_1/repositories/rep_1/packs/`."""
-    return f"{repository_prefix(tenant_id, repository_id)}packs/"
-
-
-def repository_prefix(tenant_id: str, repository_id: str) -> str:
-    """Example: `tenants/ten_1/repositories/rep_1/`."""
-    return f"tenants/{tenant_id}/repositories/{repository_id}/"
-
-
-def batch_object(tenant_id: str, repository_id: str, run: int, batch: int) -> str:
-    """Example: `tenants/ten_1/repositories/rep_1/batches/0000000007/000003.json.gz`."""
-    return f"{repository_prefix(tenant_id, repository_id)}batches/{run:010d}/{batch:06d}.json.gz"
-
-
-def message_prefix(tenant_id: str, message_id: str) -> str:
-    """Example: `tenants/ten_1/messages/msg_1/`."""
-    return f"tenants/{tenant_id}/messages/{message_id}/"
-
-
-def message_object(tenant_id: str, message_id: str, version: int, attempt: str) -> str:
-    """The message as a `SourceBatch`; `attempt` keeps two writers of one version apart.
-
-    Example: `tenants/ten_1/messages/msg_1/000001-01k9zq3v7m8x2c4b6n0d1f5g7h.json.gz`.
-    """
-    return f"{message_prefix(tenant_id, message_id)}{version:06d}-{attempt}.json.gz"
-
-
 def health() -> Key:
     """An item that never exists, for looking whether the table answers. Example: `HEALTH` / `ITEM`."""
     return Key("HEALTH", ITEM)
-
-
-def health_prefix() -> str:
-    """Under which nothing ever lies, for looking whether the bucket answers. Example: `health/`."""
-    return "health/"
