@@ -7,7 +7,9 @@ from almanac.aws import keys
 from almanac.events import MemberRemoved
 from almanac.ids import new_id
 from tests.integration.documents.people import Someone, send, someone, written
+from tests.integration.documents.shelf import Shelf
 from tests.integration.documents.world import Library
+from tests.integration.harness import Stack
 from tests.integration.projects.people import machine
 
 
@@ -215,3 +217,41 @@ def test_who_is_removed_from_the_tenant_leaves_its_private_collections(
     library.stack.drain()
     members = ada.call("GET", f"/collections/{collection}/members").json["items"]
     assert [member["actor_id"] for member in members] == [ada.id]
+
+
+def test_search_and_its_figures_are_those_of_an_index_without_the_private_collection(
+    shelf: Shelf, stack: Stack
+) -> None:
+    ada, bob = someone(stack, shelf.tenant), someone(stack, shelf.tenant)
+    open_, secret = ada.collection(), ada.private()
+    shown = shelf.read(["elephants never forget"], collection_id=open_)
+    hidden = shelf.read(["elephants never forgive", "nor do whales"], collection_id=secret)
+
+    def search(who: Someone, **query: str) -> tuple[list[str], int]:
+        answer = who.call("GET", "/search", slice_name="search", query={"q": "elephants whales", **query})
+        assert answer.status == 200, answer.text
+        items = answer.json["items"]
+        return [item["citation"]["document_id"] for item in items], answer.json["index"]["chunks"]
+
+    assert set(search(ada)[0]) == {shown, hidden}
+    assert search(bob) == ([shown], 1)
+    ada.lets_in(secret, bob)
+    assert set(search(bob)[0]) == {shown, hidden}
+    ada.takes_out(secret, bob)
+    assert search(bob) == ([shown], 1)
+    assert ada.call("DELETE", f"/collections/{secret}", query={"documents": "delete"}).status == 204
+    assert search(ada) == ([shown], 1), "before any worker ran"
+
+
+def test_a_document_that_moves_is_listed_where_it_is(library: Library, ada: Someone, bob: Someone) -> None:
+    project = ada.project()
+    here, there = ada.collection(project_id=project), ada.private()
+    document = written(library.tenant, project=project, collection=here)
+    moved = ada.call("PATCH", f"/documents/{document}", {"edits": 1, "collection_id": there})
+    assert (moved.status, moved.json["project_id"], moved.json["collection_id"]) == (200, None, there)
+    assert ada.listed(collection_id=here) == ada.listed(project_id=project) == []
+    assert ada.listed(collection_id=there) == [document]
+    assert bob.listed() == []
+    assert ada.call("DELETE", f"/collections/{here}").status == 204, "nothing is in it any more"
+    back = bob.call("PATCH", f"/documents/{document}", {"edits": 2, "collection_id": None})
+    assert back.json["code"] == "document_not_found"
