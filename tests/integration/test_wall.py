@@ -139,7 +139,7 @@ class Forbidding:
 class ForbiddingClients(Clients):
     code = "AccessDenied"
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         return Forbidding(await super().get(service), self.code)
 
 

@@ -33,7 +33,7 @@ class Refusing(Clients):
         self.error = error
         self.sent: list[dict[str, Any]] = []
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         assert service == "sesv2"
         return self
 

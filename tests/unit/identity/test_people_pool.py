@@ -80,7 +80,7 @@ class Pool(Clients):
             **answers,
         }
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         assert service == "cognito-idp"
         return self
 

@@ -148,7 +148,7 @@ class Lambda(Clients):
         self.answers = list(answers)
         self.invoked: list[str] = []
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         assert service == "lambda"
         return self
 

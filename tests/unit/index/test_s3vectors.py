@@ -66,7 +66,7 @@ class Service(Clients):
         self.errors: list[Exception] = []
         self.page = 1000
 
-    async def get(self, service: str) -> Any:
+    async def get(self, service: str, endpoint: str | None = None) -> Any:
         assert service == "s3vectors"
         return self
 
