@@ -13,6 +13,7 @@ from realtime.model import CONNECTED_SECONDS, MAX_TOPICS, TICKET_SECONDS, Actor,
 from realtime.tickets import Claim
 
 _ATTEMPTS = 8
+_ABSENT = "attribute_not_exists(#pk)"
 
 
 async def tenant_of(table: Table, connection_id: str) -> str | None:
@@ -83,8 +84,8 @@ class ConnectionStore:
         )
         head = keys.topic_head(self.tenant_id, topic)
         still = Check(head, "#sequence = :after", {":after": after}) if after else Check(head, _ABSENT)
+        current: Connection | None = connection
         for _ in range(_ATTEMPTS):
-            current = await self.get(connection.connection_id)
             if current is None:
                 raise ConnectionGone
             if topic not in current.topics and len(current.topics) >= MAX_TOPICS:
@@ -97,6 +98,7 @@ class ConnectionStore:
             except ConditionFailed as refused:
                 if refused.position == 0:
                     return False
+                current = await self.get(connection.connection_id)
                 continue
             return True
         return False
@@ -150,6 +152,3 @@ class ConnectionStore:
             condition="#change = :change",
             values={":change": current.change},
         )
-
-
-_ABSENT = "attribute_not_exists(#pk)"

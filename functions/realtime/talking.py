@@ -97,19 +97,20 @@ class Talk:
         await topics.check(self.table, self.tenant_id, topic, sight)
         log = TopicLog(self.table, self.tenant_id)
         position = await log.head(topic.name) if resume_from is None else resume_from
-        await log.after(topic.name, position, 1)
-        # Who follows it already is told nothing by others while it is told here what it asks for.
-        await store.unfollow(connection.connection_id, topic.name)
+        told = [] if resume_from is None else await log.after(topic.name, position, _PAGE)
+        if topic.name in connection.topics:
+            # Who follows it already is told nothing by others while it is told here what it asks for.
+            await store.unfollow(connection.connection_id, topic.name)
         await self._say(connection.connection_id, frames.subscribed(topic.name, position))
         for _ in range(_ROUNDS):
-            told = await log.after(topic.name, position, _PAGE)
-            # Read before it is asked what may be seen, so that nothing is shown by an older answer.
+            # Asked after the events were read, so that nothing is shown by an older answer.
             shown = seen(told, await sight.hidden()) if told else []
             for text in frames.events(topic.name, shown):
                 await self._say(connection.connection_id, text)
             position = told[-1].sequence if told else position
             if len(told) < _PAGE and await store.follow(connection, topic.name, position):
                 return
+            told = await log.after(topic.name, position, _PAGE)
         raise TopicBusy
 
     async def _say(self, connection_id: str, text: str) -> None:
