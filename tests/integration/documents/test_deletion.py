@@ -123,6 +123,18 @@ def test_a_document_whose_file_never_came_is_deleted(library: Library) -> None:
     assert library.item(keys.document(library.tenant, document)) is None
 
 
+def test_parts_of_an_upload_that_had_begun_are_removed(library: Library) -> None:
+    begun = library.begin(size=200 * 1024 * 1024)
+    assert begun["upload"]["mode"] == "multipart"
+    s3 = library.stack.client("s3")
+    prefix = keys.document_prefix(library.tenant, begun["id"])
+    (upload,) = s3.list_multipart_uploads(Bucket="almanac", Prefix=prefix)["Uploads"]
+    assert upload["Key"] == library.original(begun["id"])
+    assert library.call("DELETE", f"/documents/{begun['id']}").status == 202
+    library.stack.drain()
+    assert s3.list_multipart_uploads(Bucket="almanac", Prefix=prefix).get("Uploads", []) == []
+
+
 def test_a_file_that_arrives_after_the_deletion_is_removed(library: Library) -> None:
     begun = library.begin(size=len(TEXT))
     library.call("DELETE", f"/documents/{begun['id']}")
