@@ -115,6 +115,23 @@ def test_a_document_that_moves_is_hidden_until_it_is_found_in_its_new_place(shel
     assert set(shelf.found("number7", project=project)) == {document_id}
 
 
+def test_a_document_that_moves_while_it_is_read_shows_nothing_in_its_old_place(shelf: Shelf) -> None:
+    document_id = shelf.upload(pages(60))
+    for queue in ("Documents", "Embedding", "Documents"):
+        shelf.step(queue)
+    assert shelf.shown(document_id)
+    created = shelf.stack.call("projects", "POST", "/api/v1/projects", {"name": "There"}, tenant=shelf.tenant)
+    answer = shelf.call("PATCH", f"/documents/{document_id}", {"edits": 1, "project_id": created.json["id"]})
+    assert answer.status == 200, answer.text
+    assert shelf.shown(document_id) == {}
+    while shelf.step("Embedding"):
+        pass
+    assert shelf.shown(document_id) == {}
+    shelf.settle()
+    assert shelf.shown(document_id) == dict(enumerate(pages(60), start=1))
+    assert set(shelf.found("number7", project=created.json["id"])) == {document_id}
+
+
 def _until_sent(shelf: Shelf, document_id: str) -> None:
     """Work until something of the newest revision is searchable, and not all of it."""
     for _ in range(60):
