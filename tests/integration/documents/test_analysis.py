@@ -2,20 +2,32 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from almanac import runtime
 from almanac.aws import keys
+from almanac.embeddings.cache import EmbeddingService, VectorCache
+from almanac.embeddings.factory import from_name
 from almanac.events import AnalyseDocument
+from almanac.limits import quotas
+from almanac.limits.spending import Ledger, MeteredModel, prices
 from almanac.llm.base import ModelBusy
 from almanac.llm.testing import ScriptedModel
-from documents.analysis import wiring
+from almanac.settings import QuotaSettings
+from almanac.text.chunking import chunk_source, embedding_text
+from almanac.worker.batch import Deadline
+from documents import analysis
+from documents.analysis import rules, wiring
 from documents.analysis.model import Analysis
 from documents.analysis.reader import ModelReader
+from documents.analysis.store import encode
+from documents.analysis.vectors import passages
 from documents.model import Document, DocumentState
-from tests.integration.documents.written import Writer
+from documents.store import DocumentStore
+from tests.integration.documents.written import Writer, sources
 from tests.integration.harness import Stack
 
 MINUTES = """# Weekly meeting
@@ -84,24 +96,17 @@ def test_an_analysis_holds_each_finding_with_its_page_and_quote(writer: Writer) 
 
 
 def test_an_analysis_says_that_rules_made_it_and_what_ranked_its_summary(writer: Writer) -> None:
-    analysis = stored(writer, writer.write(MINUTES))
-    assert (analysis.method, analysis.ranked_by, analysis.fallback) == ("rules", "words", None)
-    assert any("data migration" in sentence.text for sentence in analysis.findings.summary)
+    made = stored(writer, writer.write(MINUTES))
+    assert (made.method, made.ranked_by, made.fallback) == ("rules", "words", None)
+    assert any("data migration" in sentence.text for sentence in made.findings.summary)
 
 
 def test_the_summary_is_ranked_by_the_vectors_that_the_index_made(writer: Writer) -> None:
-    from almanac.embeddings.cache import EmbeddingService, VectorCache
-    from almanac.embeddings.factory import from_name
-    from documents.analysis.vectors import passages
-    from tests.integration.documents.written import _sources
-
     document = writer.write(MINUTES, RISKS, analyse=False)
-    sources = list(_sources(document, [MINUTES, RISKS], 0, document.created_at))
+    pages = list(sources(document, [MINUTES, RISKS], 0, document.created_at))
     embedder = from_name("test:hash")
-    from almanac.text.chunking import chunk_source, embedding_text
-
-    texts = [embedding_text(chunk) for source in sources for chunk in chunk_source(source)]
-    assert len(passages([(1, sources[0]), (2, sources[1])])) == len(texts)
+    texts = [embedding_text(chunk) for source in pages for chunk in chunk_source(source)]
+    assert len(passages([(1, pages[0]), (2, pages[1])])) == len(texts)
     runtime.run(EmbeddingService(embedder, VectorCache(writer.table, writer.tenant, embedder)).embed(texts))
     writer.analyse(document)
     assert stored(writer, document).ranked_by == "words+vectors"
@@ -131,8 +136,6 @@ def test_a_late_analysis_does_not_replace_that_of_a_later_revision(writer: Write
     document = writer.write(MINUTES)
     older = stored(writer, document)
     writer.revise(document, RISKS)
-    from documents.analysis.store import encode
-
     assert runtime.run(writer.analyses.save(older, encode(older)))
     item = runtime.run(writer.table.get(keys.document_analysis(writer.tenant, document.id)))
     assert item is not None and item["revision"] == 2
@@ -141,8 +144,6 @@ def test_a_late_analysis_does_not_replace_that_of_a_later_revision(writer: Write
 def test_a_document_that_is_deleted_meanwhile_leaves_no_analysis(writer: Writer) -> None:
     document = writer.write(MINUTES)
     analysis = stored(writer, document)
-    from documents.analysis.store import encode
-
     runtime.run(_delete(writer, document))
     assert not runtime.run(writer.analyses.save(analysis, encode(analysis)))
     prefix = keys.document_analysis_object(writer.tenant, document.id, document.revision)
@@ -150,8 +151,6 @@ def test_a_document_that_is_deleted_meanwhile_leaves_no_analysis(writer: Writer)
 
 
 async def _delete(writer: Writer, document: Document) -> None:
-    from documents.store import DocumentStore
-
     store = DocumentStore(writer.table, writer.tenant)
     await store.save(document, "test", state=DocumentState.DELETING)
 
@@ -161,10 +160,6 @@ async def _versions(writer: Writer, prefix: str) -> list[str]:
 
 
 def test_trouble_is_a_warning_and_no_error(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from almanac.worker.batch import Deadline
-    from documents import analysis
-    from documents.analysis import rules
-
     document = writer.write(MINUTES, analyse=False)
 
     def broken(*_: object) -> None:
@@ -174,9 +169,7 @@ def test_trouble_is_a_warning_and_no_error(writer: Writer, monkeypatch: pytest.M
     event = AnalyseDocument(
         tenant_id=writer.tenant, correlation_id="test", document_id=document.id, revision=document.revision
     )
-    from time import monotonic
-
-    warning = runtime.run(analysis.run(event, Deadline(monotonic() + 60)))
+    warning = runtime.run(analysis.run(event, Deadline(time.monotonic() + 60)))
     assert warning is not None and "searchable" in warning
     assert writer.analysis(document) is None
 
@@ -203,6 +196,39 @@ def test_a_model_adds_what_stands_in_the_text_and_is_named(writer: Writer, model
 
 def test_a_model_that_is_busy_leaves_the_findings_of_the_rules(writer: Writer, model: ScriptedModel) -> None:
     model._lines[:] = [ModelBusy("later")]
-    analysis = stored(writer, writer.write(MINUTES))
-    assert (analysis.method, analysis.fallback) == ("rules", "model_unavailable")
-    assert len(analysis.findings.actions) == 1
+    made = stored(writer, writer.write(MINUTES))
+    assert (made.method, made.fallback) == ("rules", "model_unavailable")
+    assert len(made.findings.actions) == 1
+
+
+def test_a_tenant_that_has_spent_its_budget_is_served_by_rules(writer: Writer, model: ScriptedModel) -> None:
+    month = quotas.month_of(time.time())
+    limits = quotas.Quotas.configured(QuotaSettings(max_model_usd=1))
+    ledger = Ledger(quotas.Usage(writer.table, limits), prices('{"test:scripted": [1, 1]}'))
+    object.__setattr__(wiring.analyst(), "reader", ModelReader(MeteredModel(model, ledger)))
+    first = stored(writer, writer.write(MINUTES))
+    assert (first.method, first.fallback) == ("test:scripted", None)
+    item = runtime.run(writer.table.get(keys.usage(writer.tenant)))
+    assert item is not None and item[f"spend_{month}"] > 0
+
+    runtime.run(writer.table.write(quotas.added(writer.tenant, **{f"spend_{month}": 2_000_000})))
+    asked = len(model.requests)
+    ledger = Ledger(quotas.Usage(writer.table, limits), prices('{"test:scripted": [1, 1]}'))
+    object.__setattr__(wiring.analyst(), "reader", ModelReader(MeteredModel(model, ledger)))
+    second = stored(writer, writer.write(MINUTES + "\nMore."))
+    assert second.method == "rules" and second.fallback
+    assert len(model.requests) == asked
+    assert len(second.findings.actions) == 1
+
+
+def test_the_configured_model_is_metered(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALMANAC_LANGUAGE_MODEL", "openai:gpt-4o-mini")
+    for cached in (wiring.settings, wiring.language_model):
+        cached.cache_clear()
+    try:
+        configured = wiring.language_model()
+        assert isinstance(configured, MeteredModel)
+        assert configured.name == "openai:gpt-4o-mini"
+    finally:
+        for cached in (wiring.settings, wiring.language_model):
+            cached.cache_clear()

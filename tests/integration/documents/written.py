@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from almanac import runtime
-from almanac.access import Principal
 from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Put, Table
@@ -119,7 +118,7 @@ class Writer:
             row = {"entity": "owned_document", "document_id": document.id}
             items.append({**keys.owned_document(self.tenant, owner, document.id).as_dict(), **row})
         for number, start in enumerate(range(0, len(pages), PAGES_A_PART), 1):
-            batch = SourceBatch(sources=list(_sources(document, pages[start : start + PAGES_A_PART], start, at)))
+            batch = SourceBatch(sources=list(sources(document, pages[start : start + PAGES_A_PART], start, at)))
             key = keys.document_text(self.tenant, document.id, document.revision, number)
             await self.blobs.put(key, batch.encode())
             part = Part(part=number, first=start + 1, last=start + len(batch.sources), state=PartState.INDEXED)
@@ -128,11 +127,7 @@ class Writer:
             await self.table.write(Put(item, overwrite=True))
 
 
-def member(tenant: str, *permissions: Any) -> Principal:
-    return Principal(tenant, "usr_test", frozenset(permissions))
-
-
-def _sources(document: Document, pages: Sequence[str], offset: int, at: str) -> Iterable[Source]:
+def sources(document: Document, pages: Sequence[str], offset: int, at: str) -> Iterable[Source]:
     for number, text in enumerate(pages, offset + 1):
         yield Source(
             source_id=document.source_id(number),
