@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 
 from documents.reading import zips
-from documents.reading.markup import Event, attribute, events
+from documents.reading.markup import Event, attribute
 from documents.reading.units import Bad, Task, Trouble, Unit, Units
 
 _TITLES = frozenset({"title", "ctrTitle"})
@@ -34,7 +34,7 @@ def _slides(archive: zipfile.ZipFile) -> list[str]:
     targets = _targets(archive, "ppt/presentation.xml")
     found = (
         targets.get(value.get("r:id", "") or attribute(value, "id") or "")
-        for name, value in _events(archive, "ppt/presentation.xml")
+        for name, value in zips.events(archive, "ppt/presentation.xml")
         if name == "sldId" and isinstance(value, dict)
     )
     return [part for part, _ in filter(None, found)]
@@ -48,28 +48,18 @@ def _targets(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
             posixpath.normpath(posixpath.join("/", folder, value.get("Target", ""))).lstrip("/"),
             value.get("Type", "").rpartition("/")[2],
         )
-        for name, value in _events(archive, f"{folder}/_rels/{file}.rels")
+        for name, value in zips.events(archive, f"{folder}/_rels/{file}.rels")
         if name == "Relationship" and isinstance(value, dict)
     }
-
-
-def _events(archive: zipfile.ZipFile, part: str) -> Iterator[Event]:
-    try:
-        with archive.open(part) as file:
-            yield from events(iter(lambda: file.read(65_536), b""))
-    except KeyError:
-        return
-    except (*zips.BROKEN, RuntimeError):
-        raise Trouble("corrupt") from None
 
 
 def _slide(archive: zipfile.ZipFile, part: str) -> str:
     if part not in archive.namelist():
         raise Trouble("corrupt")
-    blocks = _blocks(_events(archive, part))
+    blocks = _blocks(zips.events(archive, part))
     notes = [target for target, kind in _targets(archive, part).values() if kind == "notesSlide"]
     for note in notes:
-        if spoken := _blocks(_events(archive, note)):
+        if spoken := _blocks(zips.events(archive, note)):
             blocks += ["Notes:", *spoken]
     return "\n\n".join(blocks)
 

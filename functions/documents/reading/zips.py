@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from documents.reading.markup import is_nested_deeply
+from documents.reading import markup
+from documents.reading.markup import Event
 from documents.reading.units import Task, Trouble
 
 _HARMLESS_BYTES = 10 * 2**20
@@ -68,7 +69,7 @@ def check_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         return
     if b"<!ENTITY" in head[:_CHUNK].replace(b"\0", b""):
         raise Trouble("hostile", "Its XML declares entities.")
-    if is_nested_deeply(head):
+    if markup.is_nested_deeply(head):
         raise Trouble("hostile", "It is nested too deeply.")
 
 
@@ -91,6 +92,17 @@ def gunzipped(task: Task, file: SupportsRead, packed: int) -> Iterator[bytes]:
                     break
     if not unpacker.eof:
         raise EOFError
+
+
+def events(archive: zipfile.ZipFile, part: str) -> Iterator[Event]:
+    """Yield the events of a part of XML, none of one that is missing; raises `Trouble`."""
+    if part not in archive.NameToInfo:
+        return
+    try:
+        with archive.open(part) as file:
+            yield from markup.events(iter(lambda: file.read(_CHUNK), b""))
+    except (*BROKEN, RuntimeError, zlib.error):
+        raise Trouble("corrupt") from None
 
 
 def chunks(task: Task, file: SupportsRead, packed: int = 0) -> Iterator[bytes]:

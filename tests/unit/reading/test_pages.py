@@ -111,6 +111,18 @@ def test_sections_of_a_word_file_are_known_by_their_headings() -> None:
     assert "|  | forty |" in reading.pages[2].text
 
 
+def test_words_in_a_text_box_are_read_once() -> None:
+    box = f"<w:txbxContent>{files.paragraph('words in a box')}</w:txbxContent>"
+    drawn = (
+        '<w:p><w:r><mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice>'
+        f"<w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback></mc:AlternateContent>"
+        "</w:r></w:p>"
+    )
+    found = texts(files.docx(files.paragraph("before") + drawn + files.paragraph("after")))
+    assert " ".join(found.values()).count("words in a box") == 1
+    assert {"before", "after"} <= set(found["text"].split())
+
+
 def test_slides_come_with_titles_tables_and_notes_and_empty_ones_keep_their_number() -> None:
     _, reading = opened(presentation())
     assert [page.place.label for page in reading.pages] == [f"slide {number}" for number in range(1, 6)]
