@@ -32,17 +32,13 @@ async def work(message: DocumentsWork, deadline: Deadline) -> None:
     """Do what one message asks for."""
     context = wiring.context(message)
     match message:
-        case ReadDocument():
-            await driver.read_document(context, message, deadline)
-        case ReadPart():
-            await driver.read_part(context, message, deadline)
+        case ReadDocument() | ReadPart() | RestoreDocument():
+            await driver.work(context, message, deadline)
         case SourcesIndexed() | SourcesFailed():
             if isinstance(message.origin, DocumentOrigin):
                 await driver.settle(context, message, message.origin)
         case AnalyseDocument():
             await analysing.analyse(context, message, deadline)
-        case RestoreDocument():
-            await driver.restore(context, message, deadline)
         case ResendDocuments():
             await resending.resend(context, message, deadline)
         case DeleteDocument() | DeleteDocuments():

@@ -24,6 +24,10 @@ _LONGEST_PAUSE = 1.0
 _READERS = 2
 
 
+class NoTime(Exception):
+    """Too little is left of this invocation: the message is to come again, which is no failure of its work."""
+
+
 class Reader(Protocol):
     """How files are read: `documents.reading.reader`, or what stands for it in tests."""
 

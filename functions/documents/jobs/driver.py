@@ -13,9 +13,10 @@ from almanac.events import (
     SourcesFailed,
     SourcesIndexed,
 )
+from almanac.observability import log
 from almanac.worker.batch import Deadline
 from documents.jobs import closing, ending, parts, planning, progress, restoring, sending, settling
-from documents.jobs.context import Context
+from documents.jobs.context import Context, NoTime
 from documents.model import Cause, Document, Job, Part, PartState, Step
 from documents.reading.model import ReadingError
 
@@ -25,6 +26,21 @@ _RESENT = 16
 _MISSING = Cause(
     code="file_missing", message="The uploaded file is not there any more.", way_out="Upload the file again."
 )
+
+
+async def work(context: Context, event: ReadDocument | ReadPart | RestoreDocument, deadline: Deadline) -> None:
+    """Read or restore as a message says. Near the deadline it is sent once more: that must not use up its receives."""
+    try:
+        match event:
+            case ReadDocument():
+                await read_document(context, event, deadline)
+            case ReadPart():
+                await read_part(context, event, deadline)
+            case RestoreDocument():
+                await restore(context, event, deadline)
+    except NoTime:
+        log("info", "no time was left", kind=event.kind, document_id=event.document_id)
+        await context.dependencies.table.write(outbox.message(event))
 
 
 async def read_document(context: Context, event: ReadDocument, deadline: Deadline) -> None:
@@ -155,4 +171,4 @@ async def send_again(context: Context, document: Document, job: Job) -> None:
 
 def _check(deadline: Deadline) -> None:
     if deadline.remaining() < _LEAST_SECONDS:
-        raise RetryableError("no time was left to begin in")
+        raise NoTime

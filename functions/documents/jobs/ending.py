@@ -14,6 +14,8 @@ from documents.reading.model import WAYS_OUT
 
 _MOST_BAD_PAGES = 500
 _MOST_WARNINGS = 100
+_PICTURE = "ocr_needed"
+"""A page whose text is a picture."""
 CANCELLED = Cause(
     code="cancelled", message="The job was cancelled.", way_out="Read the document again, or upload another version."
 )
@@ -60,7 +62,7 @@ def nothing_read(job: Job, parts: Sequence[Part]) -> Cause | None:
     """Return why a document that was read as far as it can be has nothing to search; None when it has something."""
     if progress.is_beside(job) or any(part.characters for part in parts):
         return None
-    bad = [page for part in parts for page in part.bad_pages]
+    bad = [page for part in parts for page in part.bad_pages if page.code != _PICTURE]
     if bad:
         message = f"No page could be read. Of {bad[0].label}: {bad[0].message}"
         return Cause(code=bad[0].code, message=message, way_out=WAYS_OUT.get(bad[0].code, ("", ""))[1])

@@ -9,12 +9,12 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, ConditionFailed, Put, Write
-from almanac.errors import RetryableError
 from almanac.events import ReadPart
 from almanac.index.sources import Place, SourceBatch
+from almanac.observability import log_failure
 from almanac.worker.batch import Deadline
 from documents.jobs import passwords, progress, sending, texts
-from documents.jobs.context import Context, Decision
+from documents.jobs.context import Context, Decision, NoTime
 from documents.model import BadPage, Document, DocumentState, Job, Part, PartState, Step, Version
 from documents.reading.model import Limits, Probe, Reading, ReadingError
 from documents.store import AlsoRefused
@@ -69,24 +69,27 @@ async def _beat(context: Context, document_id: str, revision: int) -> None:
 
     while True:
         await asyncio.sleep(_HEARTBEAT_SECONDS)
-        await context.change(document_id, decide)
+        try:
+            await context.change(document_id, decide)
+        except Exception as error:  # noqa: BLE001 - whoever reads goes on; the watchdog may ask once too often
+            log_failure("heartbeat was not saved", error, document_id=document_id)
 
 
 @asynccontextmanager
 async def limited(context: Context, job: Job, deadline: Deadline) -> AsyncIterator[Limits]:
     """Hold a slot, and what one call of the reader may take, so that it ends before this invocation does.
 
-    A file that was given less time than others get has not taken too long: it is tried again.
+    A file that was given less time than others get has not taken too long: `NoTime`.
     """
     async with context.dependencies.slots:
         seconds = min(_SECONDS, deadline.remaining() - _RESERVE_SECONDS)
         if seconds < _LEAST_SECONDS:
-            raise RetryableError("no time was left to read in")
+            raise NoTime
         try:
             yield Limits(seconds=seconds, ocr="tesseract" if job.ocr else "")
         except ReadingError as error:
             if error.code == "timed_out" and seconds < _SECONDS:
-                raise RetryableError("the time that was left did not do to read the file") from None
+                raise NoTime from None
             raise
 
 

@@ -114,6 +114,7 @@ def test_a_part_that_cannot_be_read_leaves_the_others(shelf: Shelf) -> None:
         ("%broken crashed", pages(2), "crashed"),
         ("", ["!corrupt", "!corrupt"], "corrupt"),
         ("", [" ", "  "], "scanned"),
+        ("", ["!ocr_needed", "!ocr_needed"], "scanned"),
         ("%sections", [" "], "empty"),
     ],
 )

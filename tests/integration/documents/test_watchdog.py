@@ -116,6 +116,17 @@ def test_a_part_that_no_attempt_can_read_is_given_up_and_the_others_stay(
     assert letter["code"] == "attempts_exhausted"
 
 
+def test_a_worker_with_no_time_left_passes_its_message_on(shelf: Shelf) -> None:
+    document_id = shelf.upload(pages(8))
+    for _ in range(6):
+        shelf.stack.relay()
+        shelf.stack.deliver("Documents", milliseconds=20_000)
+    assert shelf.reader.asked == []
+    shelf.settle()
+    assert shelf.document(document_id).state is DocumentState.READY
+    assert shelf.stack.dead_letters("Documents") == []
+
+
 def test_a_plan_that_no_attempt_can_make_fails_the_document(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(*_: Any, **__: Any) -> Any:
         raise OSError("the disk is full")
