@@ -19,7 +19,7 @@ from documents.errors import (
 from documents.jobs import starting
 from documents.model import Document, Version
 from documents.rights import Place, Rights, may_write
-from documents.services import duplicates
+from documents.services import duplicates, targets
 from documents.services.calm import calm
 from documents.store import AlsoRefused, Changed
 
@@ -92,7 +92,7 @@ class DocumentService:
                 raise EditConflict(document.edits)
             place = await self._place(document, changes)
             described = {name: changes[name] for name in changes if name not in {"project_id", "collection_id"}}
-            moved, also = await self._move(document, place) if place else ({}, [])
+            moved, also = await self._move(document, place) if place else self._retitle(document, described)
             try:
                 with calm():
                     return await self._store.save(
@@ -127,6 +127,14 @@ class DocumentService:
         also: list[Write] = [*place.checks, *writes, *await self._claims(there)]
         also += [outbox.message(message)] if message else []
         return {**changes, "project_id": place.project_id, "collection_id": place.collection_id}, also
+
+    def _retitle(self, document: Document, described: Mapping[str, Any]) -> tuple[dict[str, Any], list[Write]]:
+        """Return what brings a new title to search, which holds it with each page. A running job sends the rest with it."""
+        retitled = described.get("title", document.title) != document.title
+        if not retitled or not document.shown_pages or targets.is_at_work(document):
+            return {}, []
+        message = starting.restore(self._tenant_id, correlation_id(), document)
+        return starting.sending_again(document, "move"), [outbox.message(message)]
 
     async def _claims(self, there: Document) -> list[Put]:
         """Return what makes a document's bytes its own in its new place; raises `DuplicateDocument`."""

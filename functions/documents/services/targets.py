@@ -72,8 +72,12 @@ def expiry(since: str, mode: str) -> str:
 
 def due_without_upload(document: Document) -> str | None:
     """Return when somebody must look at a document for its job alone."""
-    job = document.job
-    return progress.due(progress.running(document, job.revision) if job else None, None)
+    return progress.due(document.job if is_at_work(document) else None, None)
+
+
+def is_at_work(document: Document) -> bool:
+    """Tell whether a job of the document runs."""
+    return document.job is not None and progress.running(document, document.job.revision) is not None
 
 
 def earlier(one: str | None, other: str) -> str:

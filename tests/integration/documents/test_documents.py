@@ -239,3 +239,13 @@ def test_a_text_is_not_shown_to_whom_it_was_hidden_from_meanwhile(
 def test_what_is_no_id_is_no_document(library: Library, nonsense: str) -> None:
     for path in ("", "/text", "/download", "/versions", "/versions/1"):
         assert library.call("GET", f"/documents/{quote(nonsense)}{path}").status == 404
+
+
+def test_search_shows_the_new_title_of_a_document(shelf: Shelf) -> None:
+    document = shelf.read(pages(2, "elephant"), title="Draft")
+    assert change(shelf, document, title="Final").status == 200
+    assert shelf.call("GET", f"/documents/{document}").json["state"] == "ready"
+    shelf.settle()
+    answer = shelf.stack.call("search", "GET", "/api/v1/search", tenant=shelf.tenant, query={"q": "elephants"})
+    assert {hit["title"] for hit in answer.json["items"]} == {"Final"}
+    assert len(shelf.shown(document)) == 2
