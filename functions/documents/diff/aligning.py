@@ -20,7 +20,8 @@ LEAST_ALIKE_ELSEWHERE = 0.7
 """From here on a paragraph is another's new form, rather than another: in its place, or in any place."""
 _MOST_COMPARED = 250_000
 _MOST_ELSEWHERE = 4_000
-_LOOKED_AT = 24
+_LOOKED_AT, _LOOKS = 24, 100_000
+"""How many paragraphs one is compared with in its place; of a long text fewer, so that the sum is bounded."""
 _LEAST_MOVED = 24
 """Shorter paragraphs stand anywhere by chance."""
 
@@ -47,7 +48,8 @@ class _Gap:
 def changes(before: Sequence[Paragraph], after: Sequence[Paragraph]) -> list[Change]:
     """Return what changed, in the order of the later version; what was removed comes where it stood."""
     one, other = [each.key for each in before], [each.key for each in after]
-    found = [change for gap in _gaps(one, other) for change in _within(before, after, gap)]
+    looked_at = max(2, min(_LOOKED_AT, _LOOKS // max(1, len(one))))
+    found = [change for gap in _gaps(one, other) for change in _within(before, after, gap, looked_at)]
     return _reworded(_moved(found))
 
 
@@ -97,25 +99,25 @@ def _compared(one: Sequence[str], other: Sequence[str], here: range, there: rang
             yield _Gap(here[i1:i2], there[j1:j2])
 
 
-def _within(before: Sequence[Paragraph], after: Sequence[Paragraph], gap: _Gap) -> Iterator[Change]:
+def _within(before: Sequence[Paragraph], after: Sequence[Paragraph], gap: _Gap, looked_at: int) -> Iterator[Change]:
     """Yield the changes of a gap: each paragraph goes with the first that is alike enough and not passed yet."""
-    waiting = list(gap.after)
+    begin, end = gap.after.start, gap.after.stop
     for here in gap.before:
-        looked_at = waiting[:_LOOKED_AT]
-        found = next((n for n, there in enumerate(looked_at) if _alike(before[here], after[there])), None)
+        near = range(begin, min(end, begin + looked_at))
+        found = next((there for there in near if _alike(before[here], after[there])), None)
         if found is None:
             yield Change("removed", before=before[here])
             continue
-        for there in waiting[:found]:
+        for there in range(begin, found):
             yield Change("added", after=after[there])
-        yield Change("changed", before[here], after[waiting[found]])
-        del waiting[: found + 1]
-    for there in waiting:
+        yield Change("changed", before[here], after[found])
+        begin = found + 1
+    for there in range(begin, end):
         yield Change("added", after=after[there])
 
 
 def _alike(one: Paragraph, other: Paragraph) -> bool:
-    return one.is_row == other.is_row and likeness(one.key, other.key) >= LEAST_ALIKE
+    return one.is_row == other.is_row and likeness(one.bag, other.bag, LEAST_ALIKE) > 0
 
 
 def _moved(found: Sequence[Change]) -> list[Change]:
@@ -154,7 +156,7 @@ def _elsewhere(removed: Change, added: Change) -> float:
     one, other = removed.before, added.after
     if one is None or other is None or one.is_row != other.is_row or len(one.key) < _LEAST_MOVED:
         return 0.0
-    return likeness(one.key, other.key)
+    return likeness(one.bag, other.bag, LEAST_ALIKE_ELSEWHERE)
 
 
 def _best(pair: tuple[float, int, int]) -> tuple[float, int, int]:

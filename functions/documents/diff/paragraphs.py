@@ -1,12 +1,14 @@
 """A version's text as the paragraphs that are compared: blocks of prose, rows of tables."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from almanac.index.sources import Place
 from almanac.text.cells import cells
+from documents.diff.words import bag
 
 _SPACE = re.compile(r"\s+")
 _RULE = re.compile(r"[\s|:=\-*_~+#>`]*")
@@ -42,6 +44,10 @@ class Paragraph:
     @cached_property
     def key(self) -> str:
         return _SPACE.sub(" ", self.text).strip()
+
+    @cached_property
+    def bag(self) -> Counter[str]:
+        return bag(self.key)
 
     @property
     def label(self) -> str:

@@ -27,11 +27,20 @@ class _Word:
     end: int
 
 
-def likeness(one: str, other: str) -> float:
-    """Return which share of their words two texts have in common, however ordered: 0 to 1."""
-    mine, theirs = Counter(_TOKEN.findall(one.casefold())), Counter(_TOKEN.findall(other.casefold()))
-    total = mine.total() + theirs.total()
-    return 2 * (mine & theirs).total() / total if total else 0.0
+def bag(text: str) -> Counter[str]:
+    """Return the words of a text, counted."""
+    return Counter(_TOKEN.findall(text.casefold()))
+
+
+def likeness(one: Counter[str], other: Counter[str], least: float = 0.0) -> float:
+    """Return which share of their words two texts have in common, however ordered: 0 to 1; 0 for less than `least`."""
+    mine, theirs = one.total(), other.total()
+    if not mine or not theirs or 2 * min(mine, theirs) < least * (mine + theirs):
+        return 0.0
+    few, many = (one, other) if len(one) < len(other) else (other, one)
+    shared = sum(min(count, many[word]) for word, count in few.items() if word in many)
+    alike = 2 * shared / (mine + theirs)
+    return alike if alike >= least else 0.0
 
 
 def replaced(before: str, after: str) -> list[Replaced]:
