@@ -129,7 +129,7 @@ class DocumentService:
         return {**changes, "project_id": place.project_id, "collection_id": place.collection_id}, also
 
     def _retitle(self, document: Document, described: Mapping[str, Any]) -> tuple[dict[str, Any], list[Write]]:
-        """Return what brings a new title to search, which holds it with each page. A running job sends the rest with it."""
+        """Return what brings a new title to search, which holds it with each page; a running job sends the rest so."""
         retitled = described.get("title", document.title) != document.title
         if not retitled or not document.shown_pages or targets.is_at_work(document):
             return {}, []
