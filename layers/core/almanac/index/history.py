@@ -20,7 +20,7 @@ from almanac.index.manifest import Head
 if TYPE_CHECKING:
     from almanac.index.visibility import AsOf
 
-MAX_COMMITS = 95
+MAX_COMMITS = 94
 """How many branches a run may have: their commits go into the transaction that completes it."""
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _SHA1_DIGITS = 40
