@@ -102,7 +102,8 @@ def test_killed_at_any_call_a_document_ends_as_if_nothing_had_happened(
 
     expected, count = calls_of(scenario, make)
     assert count > 30
-    for call in range(1, count + 1):
+    # Each third call does where the watchdog has to find out: it does the same for all between two messages.
+    for call in range(1, count + 1, 3 if lost else 1):
         world = make(lost)
         document_id = scenario(world)
         world.store.kill_at, world.store.kill_after_effect = call, bool(call % 2) == lost
