@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from almanac.errors import Unprocessable
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
+from almanac.web.fields import ProjectId
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -33,7 +34,6 @@ from documents.schemas.collections import (
     CollectionShown,
     CollectionUpdate,
 )
-from documents.schemas.common import ProjectId
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 

@@ -11,6 +11,7 @@ from almanac import moments
 from almanac.clock import iso
 from almanac.errors import Unprocessable
 from almanac.web.auth import Reader
+from almanac.web.fields import CollectionId, ProjectId
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from documents import wiring
@@ -18,7 +19,6 @@ from documents.errors import CollectionNotFound, ProjectNotFound
 from documents.listing.cursors import next_cursor, start_after
 from documents.listing.reading import Wanted
 from documents.model import DocumentState
-from documents.schemas.common import CollectionId, ProjectId
 from documents.schemas.documents import Document
 from documents.schemas.listing import DocumentCounts, DocumentList, DocumentSuggestion, DocumentSuggestionList
 

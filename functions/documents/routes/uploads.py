@@ -8,6 +8,7 @@ from almanac.errors import Unprocessable
 from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor
+from almanac.web.fields import CollectionId, Name, ProjectId
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.problems import problem_responses
 from documents import wiring
@@ -26,7 +27,6 @@ from documents.errors import (
     WrongProject,
 )
 from documents.model import DIRECT_BYTES
-from documents.schemas.common import CollectionId, Name, ProjectId
 from documents.schemas.documents import Document, DocumentType
 from documents.schemas.uploads import (
     ANY_TYPE,

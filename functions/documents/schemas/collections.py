@@ -5,9 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from almanac.visible import Right, Visibility
-from documents import model
-from documents.collections import members
-from documents.schemas.common import (
+from almanac.web.fields import (
     ActorId,
     CollectionId,
     Description,
@@ -20,6 +18,8 @@ from documents.schemas.common import (
     Version,
     optional,
 )
+from documents import model
+from documents.collections import members
 
 _WHO_SEES = (
     "`tenant`: whoever sees its project, or everybody in the tenant if it is in none. `private`: of these its members "

@@ -6,9 +6,9 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from almanac.clock import iso
+from almanac.web.fields import ActorId, DocumentId, Moment
 from documents.deletion import model
 from documents.deletion.model import ReceiptState
-from documents.schemas.common import ActorId, DocumentId, Moment
 
 TABLE_BACKUP = timedelta(days=35)
 """How far back the table can be restored."""

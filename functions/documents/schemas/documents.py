@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from almanac.web.fields import CollectionId, DocumentId, Metadata, Moment, Name, ProjectId, Request, optional
 from documents import model
 from documents.model import DocumentState, Step
-from documents.schemas.common import CollectionId, DocumentId, Metadata, Moment, Name, ProjectId, Request, optional
 
 DocumentType = Annotated[
     str,

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from documents.schemas.common import Request
+from almanac.web.fields import Request
 
 
 class Reprocess(Request):

@@ -4,9 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
+from almanac.web.fields import CollectionId, NextCursor
 from documents import model
 from documents.listing import reading
-from documents.schemas.common import CollectionId, NextCursor
 from documents.schemas.documents import Document
 
 _PER = "How many documents there are of each."

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from almanac.web.fields import CollectionId, DocumentId, Metadata, Moment, Name, ProjectId, Request
 from documents import model
 from documents.model import MAX_BYTES
-from documents.schemas.common import CollectionId, DocumentId, Metadata, Moment, Name, ProjectId, Request
 from documents.schemas.documents import BadPage, Document, DocumentType, DocumentVersion, Number, shown
 from documents.services.targets import PART_BYTES, Target
 from documents.services.uploads import Described, File

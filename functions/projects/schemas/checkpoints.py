@@ -4,8 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from projects import model
-from projects.schemas.common import (
+from almanac.web.fields import (
     CheckpointId,
     Description,
     Metadata,
@@ -18,6 +17,7 @@ from projects.schemas.common import (
     Version,
     optional,
 )
+from projects import model
 
 
 class CheckpointCreate(Request):

@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from almanac.web.fields import ActorId, Moment, NextCursor, ProjectId
 from projects import model
-from projects.schemas.common import ActorId, Moment, NextCursor, ProjectId
 
 
 class ProjectMember(BaseModel):

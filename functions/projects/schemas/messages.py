@@ -7,9 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringCons
 
 from almanac.clock import iso
 from almanac.text.secrets import clean
-from projects import model
-from projects.model import IndexedState
-from projects.schemas.common import (
+from almanac.web.fields import (
     CheckpointId,
     MessageId,
     Metadata,
@@ -22,6 +20,8 @@ from projects.schemas.common import (
     Version,
     optional,
 )
+from projects import model
+from projects.model import IndexedState
 
 MAX_CONTENT_BYTES = 1_048_576
 LISTED_CONTENT_BYTES = 4096

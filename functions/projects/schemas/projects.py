@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from almanac.visible import Visibility
+from almanac.web.fields import Description, Moment, Name, NextCursor, ProjectId, Request, Update, Version, optional
 from projects import model
-from projects.schemas.common import Description, Moment, Name, NextCursor, ProjectId, Request, Update, Version, optional
 
 _WHO_SEES = (
     "`tenant`: everybody in the tenant sees the project. `private`: its members do, and who may see every project; "

@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from almanac.web.fields import Moment, NextCursor, ProjectId, Request, Update, Version, optional
+from almanac.web.fields import RepositoryId as Id
 from projects import model
 from projects.model import Provider, RepositoryState
-from projects.schemas.common import Moment, NextCursor, ProjectId, Request, Update, Version, optional
-from projects.schemas.common import RepositoryId as Id
 from projects.services.repositories import Connected, Rotated
 
 _HEADS = "refs/heads/"

@@ -1,4 +1,4 @@
-"""Field types that the slice's schemas share."""
+"""Field types that the schemas of several slices share."""
 
 import unicodedata
 from collections.abc import Callable
@@ -39,6 +39,8 @@ ActorId = Annotated[str, Field(examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 RepositoryId = Annotated[str, Field(examples=["rep_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 CheckpointId = Annotated[str, Field(pattern=id_pattern("chk"), examples=["chk_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 MessageId = Annotated[str, Field(examples=["msg_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
+CollectionId = Annotated[str, Field(pattern=id_pattern("col"), examples=["col_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
+DocumentId = Annotated[str, Field(pattern=id_pattern("doc"), examples=["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"])]
 Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
 Version = Annotated[int, Field(description="Counts the edits; an update sends it back.", examples=[1])]
 NextCursor = Annotated[str | None, Field(description="Send it as `cursor` to get the next page; null at the end.")]
