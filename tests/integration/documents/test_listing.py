@@ -252,7 +252,8 @@ def _step(chance: random.Random, library: Library, people: dict[str, Someone], a
             model.collections[name] = (project, {admin.id} if members is None else None)
         case "member" if closed := [name for name, (_, members) in model.collections.items() if members is not None]:
             name, who = chance.choice(closed), chance.choice(everyone)
-            members = model.collections[name][1] or set()
+            members = model.collections[name][1]
+            assert members is not None
             if who.id in members:
                 assert admin.takes_out(name, who).status == 204
                 members.discard(who.id)

@@ -26,16 +26,20 @@ def test_every_message_names_its_tenant_as_its_group(stack: Stack) -> None:
     assert groups == sorted([noisy, noisy, quiet])
 
 
+IN_ORDER = {"RealtimeQueue", "RealtimeDeadLetterQueue"}
+
+
 @pytest.mark.parametrize("name", sorted(resources(load(), "AWS::SQS::Queue")))
-def test_no_queue_is_first_in_first_out(name: str) -> None:
-    # In such a queue a group is an order: one tenant's messages would be handed out one at a time.
-    assert "FifoQueue" not in resources(load(), "AWS::SQS::Queue")[name]
+def test_only_news_is_first_in_first_out(name: str) -> None:
+    # In such a queue a group is an order: one tenant's messages are handed out one batch at a time, which is what
+    # who follows a topic is promised, and what all other work must not be.
+    assert ("FifoQueue" in resources(load(), "AWS::SQS::Queue")[name]) == (name in IN_ORDER)
 
 
 def test_every_consumer_has_a_cap_on_what_it_takes_of_the_account() -> None:
     sources = resources(load(), "AWS::Lambda::EventSourceMapping")
     of_queues = {name: each for name, each in sources.items() if _queue(each)}
-    assert {_queue(each) for each in of_queues.values()} == {queue.value for queue in Queue}
+    assert {_queue(each) for each in of_queues.values()} == {queue.value for queue in Queue} | {"arrivals"}
     assert [name for name, each in of_queues.items() if "ScalingConfig" not in each] == []
 
 
