@@ -37,7 +37,14 @@ def test_a_message_is_found_by_the_very_next_search_and_pending_until_it_is_embe
     answer = search(work, "elephants", explain=True)
     assert titles(answer) == [message]
     assert answer["items"][0]["explanation"]["embedded"] is True
-    assert answer["index"]["pending"] == {"messages": 0, "message_ids": [], "batches": {}, "since": None}
+    assert answer["index"]["pending"] == {
+        "messages": 0,
+        "message_ids": [],
+        "batches": {},
+        "since": None,
+        "documents": 0,
+        "document_ids": [],
+    }
 
 
 def test_an_edit_is_found_and_what_it_replaced_is_not_before_anything_is_embedded(work: Workspace) -> None:
