@@ -320,12 +320,24 @@ class Stack:
         for item in self._outbox():
             dynamodb.delete_item(TableName="almanac", Key={"pk": item["pk"], "sk": item["sk"]})
 
-    def reset(self) -> None:
-        """Empty the table and the queues: no test inherits another's work.
+    def _discard_objects(self) -> None:
+        s3 = self.client("s3")
+        while True:
+            page = s3.list_object_versions(Bucket="almanac")
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if not found:
+                return
+            names = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+            s3.delete_objects(Bucket="almanac", Delete={"Objects": names, "Quiet": True})
 
-        The store copies its whole table for every transaction, so a table that grew over a run would slow each test.
+    def reset(self) -> None:
+        """Empty the table, the bucket and the queues: no test inherits another's work.
+
+        The store copies its whole table for every transaction and looks through the whole bucket for every listing, all
+        of it in memory: what grew over a run would slow each test.
         """
         self.discard_messages()
+        self._discard_objects()
         dynamodb = self.client("dynamodb")
         dynamodb.delete_table(TableName="almanac")
         create_table(dynamodb)

@@ -14,6 +14,8 @@ from tests.integration.harness import Context, Stack
 
 # What one field's value means for another's, or a query's grammar, is no matter of JSON Schema.
 ACCEPTED = {"expected-statuses": ["2xx", 400, 401, 403, 404, 409, 422, 429]}
+# An address or a body that is too long is refused before it is looked at.
+REFUSED = {"expected-statuses": [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 428, 429, 431, "5xx"]}
 
 
 def new_key() -> str:
@@ -25,7 +27,9 @@ def new_key() -> str:
 def test_sequences_of_generated_calls_are_answered_as_described(stack: Stack) -> None:
     gateway = Gateway()
     document = openapi.merge(openapi.slice_documents())
-    config = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": ACCEPTED}})
+    config = SchemathesisConfig.from_dict(
+        {"checks": {"positive_data_acceptance": ACCEPTED, "negative_data_rejection": REFUSED}}
+    )
     schema = schemathesis.openapi.from_dict(document, config=config)
     schema.app = gateway
     used = {"key": ""}

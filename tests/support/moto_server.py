@@ -8,6 +8,7 @@ import sys
 from threading import Lock
 from typing import Any
 
+from moto.core.common_models import BaseModel
 from moto.dynamodb.responses import DynamoHandler
 from moto.server import main
 
@@ -21,6 +22,15 @@ def call_action(handler: DynamoHandler) -> Any:
         return _call_action(handler)
 
 
+def create(cls: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
+    """Make an instance of a model, and remember it where a test asks for it."""
+    instance: BaseModel = super(BaseModel, cls).__new__(cls)
+    if cls.__module__.startswith("moto.ses."):
+        cls.instances_tracked.append(instance)  # type: ignore[attr-defined]
+    return instance
+
+
 if __name__ == "__main__":
+    BaseModel.__new__ = staticmethod(create)  # type: ignore[method-assign]
     DynamoHandler.call_action = call_action  # type: ignore[method-assign]
     main(sys.argv[1:])

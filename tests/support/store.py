@@ -27,7 +27,8 @@ def serve() -> Iterator[str]:
         _await(endpoint)
         yield endpoint
     finally:
-        server.terminate()
+        # Nothing of it is kept, and a store that grew over a run would take a minute to take itself apart.
+        server.kill()
         server.wait()
 
 
