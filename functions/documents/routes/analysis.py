@@ -13,7 +13,6 @@ from documents import wiring
 from documents.analysis.commitments import CommitmentStatus
 from documents.analysis.reports import MOST_DOCUMENTS, AnalysisNotFound
 from documents.errors import DocumentNotFound, DocumentVersionNotFound, NothingUploaded, ProjectNotFound
-from documents.listing.cursors import next_cursor, start_after
 from documents.schemas.analysis import CommitmentList, DocumentAnalysis, ProjectCommitment
 
 router = APIRouter(tags=["documents"])
@@ -56,13 +55,15 @@ async def list_commitments(
 ) -> CommitmentList:
     """List what was promised in a project's documents, and what later ones say of it."""
     listing = f"commitments?project_id={project_id}&status={status or ''}&who={who or ''}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     found = await wiring.reports(principal).commitments(project_id, status, who)
     rest = [each for each in found.items if after is None or each.key > after]
     page = rest[:limit]
     return CommitmentList(
         items=[ProjectCommitment.of(each) for each in page],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page[-1].key if len(rest) > limit else None),
+        next_cursor=await wiring.cursor_secrets().next_cursor(
+            principal.tenant_id, listing, page[-1].key if len(rest) > limit else None
+        ),
         documents_compared=found.compared,
         documents_not_analysed=found.not_analysed,
         document_limit=MOST_DOCUMENTS,

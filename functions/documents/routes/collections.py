@@ -23,7 +23,6 @@ from documents.errors import (
     ProjectNotFound,
     VersionConflict,
 )
-from documents.listing.cursors import next_cursor, start_after
 from documents.schemas.collections import (
     Collection,
     CollectionCreate,
@@ -73,11 +72,11 @@ async def list_collections(
 ) -> CollectionList:
     """List the collections, oldest first."""
     listing = f"collections?project_id={project_id or ''}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.collections(principal).list(project_id, limit, after)
     return CollectionList(
         items=[Collection.of(each) for each in page.collections],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 
@@ -127,11 +126,11 @@ async def list_collection_members(
 ) -> CollectionMemberList:
     """List who sees a private collection, beside those who see everything; nobody is listed for any other."""
     listing = f"collection-members?collection_id={collection_id}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.collections(principal).members(collection_id, limit, after)
     return CollectionMemberList(
         items=[CollectionMember.of(each) for each in page.members],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 

@@ -16,7 +16,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import CollectionNotFound, ProjectNotFound
-from documents.listing.cursors import next_cursor, start_after
 from documents.listing.reading import Wanted
 from documents.model import DocumentState
 from documents.schemas.documents import Document
@@ -64,12 +63,12 @@ async def list_documents(
     """List the documents, newest first. A page is short where a thousand were looked at; `next_cursor` goes on."""
     given = [type, state, project_id, collection_id, q, since, until]
     listing = json.dumps(["documents", *given])
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     wanted = Wanted(type, state, project_id, collection_id, q, _moment(since), _moment(until))
     found = await wiring.listing(principal).page(wanted, limit, after)
     return DocumentList(
         items=[Document.of(each) for each in found.documents],
-        next_cursor=await next_cursor(principal.tenant_id, listing, found.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, found.next_id),
     )
 
 

@@ -13,7 +13,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
 from projects.errors import Busy, CheckpointNotFound, ProjectNotFound, VersionConflict
-from projects.routes.listing import next_cursor, start_after
 from projects.schemas.checkpoints import Checkpoint, CheckpointCreate, CheckpointList, CheckpointUpdate
 
 router = APIRouter(tags=["checkpoints"])
@@ -51,11 +50,11 @@ async def list_checkpoints(
 ) -> CheckpointList:
     """List a project's checkpoints, oldest first."""
     listing = f"checkpoints?project_id={project_id}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.checkpoints(principal).list(project_id, limit, after)
     return CheckpointList(
         items=[Checkpoint.of(record) for record in page.records],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 

@@ -10,7 +10,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
 from projects.errors import ActorNotFound, Busy, MemberNotFound, ProjectNotFound, ProjectNotPrivate
-from projects.routes.listing import next_cursor, start_after
 from projects.schemas.members import ProjectMember, ProjectMemberList
 
 router = APIRouter(prefix="/projects/{project_id}/members", tags=["project members"])
@@ -34,11 +33,11 @@ async def list_project_members(
 ) -> ProjectMemberList:
     """List who sees a private project, beside those who see every project; nobody is listed for any other."""
     listing = f"project-members?project_id={project_id}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.members(principal).list(project_id, limit, after)
     return ProjectMemberList(
         items=[ProjectMember.of(member) for member in page.members],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 

@@ -17,7 +17,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
 from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
-from projects.routes.listing import next_cursor, start_after
 from projects.schemas.messages import (
     Message,
     MessageAccepted,
@@ -73,12 +72,12 @@ async def list_messages(
 ) -> MessageList:
     """List a checkpoint's messages, oldest first, with the beginning of each."""
     listing = f"messages?checkpoint_id={checkpoint_id}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.messages(principal).list(checkpoint_id, limit, after)
     items = await asyncio.to_thread(lambda: [MessageSummary.of(record) for record in page.records])
     return MessageList(
         items=items,
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 

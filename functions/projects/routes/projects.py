@@ -11,7 +11,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
 from projects.errors import Busy, ProjectNotFound, VersionConflict
-from projects.routes.listing import next_cursor, start_after
 from projects.schemas.projects import Project, ProjectCreate, ProjectList, ProjectUpdate
 
 router = APIRouter(tags=["projects"])
@@ -39,11 +38,11 @@ async def create_project(
 @router.get("/projects", response_model=ProjectList, responses=problem_responses(InvalidCursor, Unprocessable))
 async def list_projects(principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> ProjectList:
     """List the projects, oldest first."""
-    after = await start_after(principal.tenant_id, _LISTING, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, _LISTING, cursor)
     page = await wiring.projects(principal).list(limit, after)
     return ProjectList(
         items=[Project.of(record) for record in page.records],
-        next_cursor=await next_cursor(principal.tenant_id, _LISTING, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, _LISTING, page.next_id),
     )
 
 

@@ -21,7 +21,6 @@ from projects.errors import (
     RepositoryNotFound,
     VersionConflict,
 )
-from projects.routes.listing import next_cursor, start_after
 from projects.schemas.repositories import (
     Repository,
     RepositoryConnect,
@@ -88,11 +87,11 @@ async def list_repositories(
 ) -> RepositoryList:
     """List a project's repositories, oldest first."""
     listing = f"repositories?project_id={project_id}"
-    after = await start_after(principal.tenant_id, listing, cursor)
+    after = await wiring.cursor_secrets().start_after(principal.tenant_id, listing, cursor)
     page = await wiring.repositories(principal).list(project_id, limit, after)
     return RepositoryList(
         items=[Repository.of(record) for record in page.records],
-        next_cursor=await next_cursor(principal.tenant_id, listing, page.next_id),
+        next_cursor=await wiring.cursor_secrets().next_cursor(principal.tenant_id, listing, page.next_id),
     )
 
 

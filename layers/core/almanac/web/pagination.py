@@ -69,3 +69,15 @@ class CursorSecrets:
                 raise InvalidCursor("The tenant is gone.", field="query.cursor")
             self._known[tenant_id] = item["cursor_secret"]
         return Cursors(self._known[tenant_id])
+
+    async def start_after(self, tenant_id: str, query: str, cursor: str | None) -> str | None:
+        """Return the id that a page begins after, None for the first page; raises `InvalidCursor`."""
+        if cursor is None:
+            return None
+        return str((await self.cursors(tenant_id)).decode(query, cursor)["after"])
+
+    async def next_cursor(self, tenant_id: str, query: str, next_id: str | None) -> str | None:
+        """Return the cursor of the page after `next_id`, None at the end."""
+        if next_id is None:
+            return None
+        return (await self.cursors(tenant_id)).encode(query, {"after": next_id})
