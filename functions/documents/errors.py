@@ -1,6 +1,6 @@
 """What can go wrong with documents and the collections that they are in."""
 
-from almanac.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable, Unprocessable
+from almanac.errors import Conflict, Forbidden, NotFound, TooLarge, Unprocessable
 
 
 class DocumentNotFound(NotFound):
@@ -105,25 +105,6 @@ class ActorNotFound(NotFound):
     def __init__(self) -> None:
         detail = "Nobody in the tenant has this id: give a member's (`usr_`), a service account's (`svc_`) or a key's."
         super().__init__(detail, field="path.actor_id")
-
-
-class VersionConflict(Conflict):
-    """It was changed since the caller read it. `current_version` is what it is at now."""
-
-    code = "version_conflict"
-
-    def __init__(self, current: int) -> None:
-        super().__init__("It was changed since: read it again.", field="body.version", current_version=current)
-
-
-class Busy(Unavailable):
-    """Too many changes at once; nothing was changed by this call."""
-
-    code = "busy"
-
-    def __init__(self) -> None:
-        super().__init__("This is being changed by many calls at once: try again.")
-        self.headers["retry-after"] = "1"
 
 
 class EditConflict(Conflict):

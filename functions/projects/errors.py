@@ -1,6 +1,6 @@
 """What can go wrong with projects and what is in them."""
 
-from almanac.errors import Conflict, NotFound, Unavailable, Unprocessable
+from almanac.errors import Conflict, NotFound, Unprocessable
 
 
 class ProjectNotFound(NotFound):
@@ -67,15 +67,6 @@ class MessageNotFound(NotFound):
         super().__init__("There is no message with this id.")
 
 
-class VersionConflict(Conflict):
-    """It was changed since the caller read it. `current_version` is what it is at now."""
-
-    code = "version_conflict"
-
-    def __init__(self, current: int) -> None:
-        super().__init__("It was changed since: read it again.", field="body.version", current_version=current)
-
-
 class AlreadyConnected(Conflict):
     """The project has this remote with this selection of branches; `repository_id` says where."""
 
@@ -100,13 +91,3 @@ class InvalidSelection(Unprocessable):
     """A branch and a pattern at once."""
 
     code = "invalid_branch_selection"
-
-
-class Busy(Unavailable):
-    """Too many changes at once; nothing was changed by this call."""
-
-    code = "busy"
-
-    def __init__(self) -> None:
-        super().__init__("This is being changed by many calls at once: try again.")
-        self.headers["retry-after"] = "1"

@@ -6,6 +6,7 @@ from typing import Any
 from almanac.access import Principal
 from almanac.aws.table import Table
 from almanac.clock import now
+from almanac.errors import Busy
 from almanac.events import DeleteDocuments
 from almanac.ids import new_id
 from almanac.observability import correlation_id
@@ -13,7 +14,7 @@ from almanac.visible import ProjectAccess, Right, Visibility
 from almanac.web.idempotency import Idempotent
 from documents.collections.members import Member, MemberPage, MemberStore
 from documents.collections.store import AlreadyAnswered, CollectionPage, CollectionStore
-from documents.errors import Busy, CollectionNotEmpty, CollectionNotPrivate, CollectionReadOnly
+from documents.errors import CollectionNotEmpty, CollectionNotPrivate, CollectionReadOnly
 from documents.model import Collection
 from documents.rights import Rights
 

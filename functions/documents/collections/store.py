@@ -6,12 +6,12 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update, Write
-from almanac.errors import RetryableError
+from almanac.errors import Busy, RetryableError, VersionConflict
 from almanac.events import DeleteDocuments
 from almanac.index.manifest import Manifest
 from almanac.visible import Visibility
 from documents.collections.members import closed, opened
-from documents.errors import Busy, CollectionNotFound, ProjectNotFound, VersionConflict
+from documents.errors import CollectionNotFound, ProjectNotFound
 from documents.model import Collection
 from documents.rights import ACTIVE, DELETING, still_there
 

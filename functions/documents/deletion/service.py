@@ -2,12 +2,12 @@
 
 from almanac.access import Principal
 from almanac.aws.table import Table
-from almanac.errors import RetryableError
+from almanac.errors import Busy, RetryableError
 from almanac.ids import is_id
 from almanac.observability import correlation_id
 from documents.deletion.beginning import begin, receipt_of
 from documents.deletion.model import Receipt
-from documents.errors import Busy, DocumentNotDeleted, DocumentNotFound, ReceiptNotFound
+from documents.errors import DocumentNotDeleted, DocumentNotFound, ReceiptNotFound
 from documents.rights import Rights
 from documents.store import DocumentStore
 

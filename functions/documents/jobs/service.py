@@ -7,9 +7,9 @@ from almanac.access import Principal
 from almanac.aws import outbox
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table, Write
-from almanac.errors import Conflict
+from almanac.errors import Busy, Conflict
 from almanac.observability import correlation_id
-from documents.errors import Busy, NothingUploaded
+from documents.errors import NothingUploaded
 from documents.jobs import ending, passwords, progress, starting
 from documents.model import Document, DocumentState
 from documents.rights import Rights

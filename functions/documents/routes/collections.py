@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.fields import ProjectId
@@ -14,14 +14,12 @@ from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import (
     ActorNotFound,
-    Busy,
     CollectionNotEmpty,
     CollectionNotFound,
     CollectionNotPrivate,
     CollectionReadOnly,
     MemberNotFound,
     ProjectNotFound,
-    VersionConflict,
 )
 from documents.schemas.collections import (
     Collection,

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Response
 
+from almanac.errors import Busy
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.problems import problem_responses
 from documents import wiring
-from documents.errors import Busy, CollectionReadOnly, DocumentNotDeleted, DocumentNotFound, ReceiptNotFound
+from documents.errors import CollectionReadOnly, DocumentNotDeleted, DocumentNotFound, ReceiptNotFound
 from documents.schemas.deletions import DeletionReceipt
 
 router = APIRouter(prefix="/documents", tags=["documents"])

@@ -8,12 +8,11 @@ from fastapi import APIRouter, Path, Query
 from almanac.access import Permission
 from almanac.aws.clients import StoreUnavailable
 from almanac.clock import iso
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable
 from almanac.web.auth import Editor, Reader
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import (
-    Busy,
     CollectionNotFound,
     CollectionReadOnly,
     DocumentNotFound,

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable
 from almanac.web.auth import Editor
 from almanac.web.problems import problem_responses
 from documents import wiring
-from documents.errors import Busy, CollectionReadOnly, DocumentNotFound, NothingUploaded
+from documents.errors import CollectionReadOnly, DocumentNotFound, NothingUploaded
 from documents.jobs.service import DocumentNotProcessing, DocumentProcessing
 from documents.schemas.documents import Document
 from documents.schemas.jobs import Reprocess

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable
 from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor
@@ -13,7 +13,6 @@ from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import (
-    Busy,
     CollectionNotFound,
     CollectionReadOnly,
     DirectUploadTooLarge,

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from almanac.errors import RetryableError
-from documents.errors import Busy
+from almanac.errors import Busy, RetryableError
 
 
 @contextmanager

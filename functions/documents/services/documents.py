@@ -6,16 +6,11 @@ from typing import Any
 from almanac.access import Principal
 from almanac.aws import keys, outbox
 from almanac.aws.table import Put, Write
+from almanac.errors import Busy
 from almanac.ids import is_id
 from almanac.observability import correlation_id
 from documents.dependencies import Dependencies
-from documents.errors import (
-    Busy,
-    DocumentVersionNotFound,
-    DuplicateDocument,
-    EditConflict,
-    NothingUploaded,
-)
+from documents.errors import DocumentVersionNotFound, DuplicateDocument, EditConflict, NothingUploaded
 from documents.jobs import starting
 from documents.model import Document, Version
 from documents.rights import Place, Rights, may_write

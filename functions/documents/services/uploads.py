@@ -9,20 +9,12 @@ from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import error_code
 from almanac.clock import now
-from almanac.errors import AppError, RetryableError
+from almanac.errors import AppError, Busy, RetryableError
 from almanac.ids import new_id
 from almanac.observability import correlation_id, log_failure
 from almanac.web.idempotency import Idempotent
 from documents.dependencies import Dependencies
-from documents.errors import (
-    Busy,
-    DocumentNotFound,
-    EmptyFile,
-    InvalidParts,
-    UploadNotFound,
-    UploadNotInParts,
-    UploadPending,
-)
+from documents.errors import DocumentNotFound, EmptyFile, InvalidParts, UploadNotFound, UploadNotInParts, UploadPending
 from documents.jobs import progress
 from documents.model import MULTIPART_BYTES, Cause, Document, DocumentState, Upload
 from documents.rights import Place, Rights

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from almanac.access import Principal
 from almanac.clock import now
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.ids import id_pattern
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
@@ -16,7 +16,7 @@ from identity.accounts.errors import ServiceAccountNotFound, TooManyServiceAccou
 from identity.accounts.repository import AccountRepository
 from identity.accounts.schemas import ServiceAccount, ServiceAccountCreate, ServiceAccountList, ServiceAccountUpdate
 from identity.dependencies import KeyManager
-from identity.tenants.errors import Busy, StandingChanged, TenantNotFound, VersionConflict
+from identity.tenants.errors import StandingChanged, TenantNotFound
 
 router = APIRouter(tags=["identity"])
 

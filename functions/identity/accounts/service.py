@@ -5,12 +5,13 @@ from typing import Any
 
 from almanac.access import Principal
 from almanac.clock import now
+from almanac.errors import Busy, VersionConflict
 from almanac.ids import new_id
 from identity.accounts.errors import TooManyServiceAccounts
 from identity.accounts.model import AccountRecord
 from identity.accounts.repository import AccountRepository
 from identity.tenants import standing
-from identity.tenants.errors import Busy, StandingChanged, VersionConflict
+from identity.tenants.errors import StandingChanged
 from identity.tenants.transactions import Refused
 
 MOST_ACCOUNTS = 100

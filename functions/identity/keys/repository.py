@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
+from almanac.errors import Busy
 from identity.keys.errors import ApiKeyEnded, ApiKeyNotFound, LastAdminKey
 from identity.keys.model import ApiKeyRecord, ends
-from identity.tenants.errors import Busy, StandingChanged, TenantNotFound
+from identity.tenants.errors import StandingChanged, TenantNotFound
 from identity.tenants.transactions import Parts, Refused, commit
 
 

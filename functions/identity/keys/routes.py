@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 
 from almanac.access import Principal, spell
 from almanac.clock import now
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable
 from almanac.ids import id_pattern
 from almanac.web import recording
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
@@ -19,7 +19,7 @@ from identity.keys.errors import ApiKeyEnded, ApiKeyNotFound, LastAdminKey, Scop
 from identity.keys.repository import KeyRepository
 from identity.keys.schemas import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyList, ApiKeyRotation, ApiKeyUpdate
 from identity.keys.service import KeyService
-from identity.tenants.errors import Busy, StandingChanged, TenantNotFound
+from identity.tenants.errors import StandingChanged, TenantNotFound
 
 router = APIRouter(tags=["identity"])
 

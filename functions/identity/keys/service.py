@@ -8,6 +8,7 @@ from almanac.access import Permission, Principal, spell
 from almanac.audit import trail
 from almanac.aws.table import Table, Update
 from almanac.clock import iso, now
+from almanac.errors import Busy
 from almanac.ids import new_id
 from identity.accounts.errors import ServiceAccountDisabled, ServiceAccountNotFound
 from identity.accounts.model import AccountRecord, HeldKey
@@ -16,7 +17,6 @@ from identity.keys.errors import ApiKeyEnded, ScopeNotHeld, TooManyApiKeys
 from identity.keys.model import ApiKeyRecord
 from identity.keys.repository import KeyRepository
 from identity.tenants import standing
-from identity.tenants.errors import Busy
 from identity.tokens import api_keys
 
 MOST_KEYS = 200

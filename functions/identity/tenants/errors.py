@@ -1,7 +1,7 @@
 """What can go wrong with tenants, members and invitations."""
 
 from almanac.access import Role
-from almanac.errors import AppError, Conflict, Forbidden, NotFound, Unavailable
+from almanac.errors import AppError, Conflict, Forbidden, NotFound
 
 
 class TenantNotFound(NotFound):
@@ -62,15 +62,6 @@ class LastOwner(Conflict):
             "This is the tenant's last owner: transfer the tenant first (POST /tenants/me/transfer), or make another "
             "member an owner."
         )
-
-
-class VersionConflict(Conflict):
-    """It was changed since the caller read it."""
-
-    code = "version_conflict"
-
-    def __init__(self, current: int) -> None:
-        super().__init__(f"It is at version {current} now: read it again and repeat the change.", field="body.version")
 
 
 class TooManyInvitations(AppError):
@@ -136,13 +127,3 @@ class AlreadyMember(Conflict):
 
     def __init__(self, role: Role) -> None:
         super().__init__(f"You belong to this tenant already, as {role}: ask for another role instead.")
-
-
-class Busy(Unavailable):
-    """Too many changes at once; nothing was changed by this call."""
-
-    code = "busy"
-
-    def __init__(self) -> None:
-        super().__init__("This is being changed by many calls at once: try again.")
-        self.headers["retry-after"] = "1"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable
 from almanac.ids import id_pattern
 from almanac.limits.admission import RateLimited
 from almanac.web import recording
@@ -17,7 +17,6 @@ from identity.tenants import invitations
 from identity.tenants.entries import entry_of
 from identity.tenants.errors import (
     AlreadyMember,
-    Busy,
     InvitationExpired,
     InvitationNotFound,
     InvitationRevoked,

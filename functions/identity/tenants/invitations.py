@@ -10,12 +10,12 @@ from almanac.audit import trail
 from almanac.aws import keys
 from almanac.aws.table import Check, Table, Write
 from almanac.clock import now
+from almanac.errors import Busy
 from almanac.ids import new_id
 from identity.tenants import people, standing
 from identity.tenants.addresses import address_sha256, canonical
 from identity.tenants.errors import (
     AlreadyMember,
-    Busy,
     InvitationExpired,
     InvitationNotFound,
     InvitationRevoked,

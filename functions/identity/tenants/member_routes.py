@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from almanac.access import Principal
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.ids import id_pattern
 from almanac.web import recording
 from almanac.web.auth import PersonRequired
@@ -14,7 +14,7 @@ from almanac.web.problems import problem_responses
 from identity import wiring
 from identity.dependencies import MemberManager, MemberReader, TenantReader
 from identity.tenants import membership
-from identity.tenants.errors import Busy, LastOwner, MemberNotFound, RoleAboveOwn, StandingChanged, VersionConflict
+from identity.tenants.errors import LastOwner, MemberNotFound, RoleAboveOwn, StandingChanged
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.schemas import Member, MemberList, MemberUpdate
 

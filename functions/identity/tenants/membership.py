@@ -2,12 +2,12 @@
 
 from almanac.access import Principal, Role
 from almanac.clock import now
-from almanac.errors import Unprocessable
+from almanac.errors import Unprocessable, VersionConflict
 from almanac.events import MemberRemoved
 from almanac.observability import correlation_id
 from almanac.web.auth import PersonRequired
 from identity.tenants import standing
-from identity.tenants.errors import StandingChanged, VersionConflict
+from identity.tenants.errors import StandingChanged
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.model import Member
 

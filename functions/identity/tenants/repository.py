@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Table, Update, Write
+from almanac.errors import VersionConflict
 from almanac.events import TenantRenamed
 from identity.keys.model import ApiKeyRecord
-from identity.tenants.errors import TenantNotFound, TooManyTenants, VersionConflict
+from identity.tenants.errors import TenantNotFound, TooManyTenants
 from identity.tenants.model import Member, Membership, TenantRecord
 from identity.tenants.transactions import Parts, Refused, commit
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from almanac.access import Principal
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.web import recording
 from almanac.web.auth import PersonRequired, SignedIn
 from almanac.web.problems import problem_responses
@@ -12,14 +12,12 @@ from identity.dependencies import TenantManager, TenantOwner, TenantReader
 from identity.tenants import membership, service
 from identity.tenants.entries import entry_of
 from identity.tenants.errors import (
-    Busy,
     FoundingClosed,
     LastOwner,
     MemberNotFound,
     StandingChanged,
     TenantNotFound,
     TooManyTenants,
-    VersionConflict,
 )
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.model import Membership as MembershipRecord

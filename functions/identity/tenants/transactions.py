@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from almanac.aws.table import ConditionFailed, Item, Table, Write
-from almanac.errors import RetryableError
-from identity.tenants.errors import Busy
+from almanac.errors import Busy, RetryableError
 
 Parts = Mapping[str, Write | Sequence[Write]]
 

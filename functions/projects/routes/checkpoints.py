@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.ids import id_pattern
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
@@ -12,7 +12,7 @@ from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
-from projects.errors import Busy, CheckpointNotFound, ProjectNotFound, VersionConflict
+from projects.errors import CheckpointNotFound, ProjectNotFound
 from projects.schemas.checkpoints import Checkpoint, CheckpointCreate, CheckpointList, CheckpointUpdate
 
 router = APIRouter(tags=["checkpoints"])

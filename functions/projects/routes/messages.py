@@ -6,7 +6,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Query, Response
 
 from almanac.access import Permission
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.ids import id_pattern
 from almanac.limits.quotas import QuotaExceeded
 from almanac.text.secrets import clean
@@ -16,7 +16,7 @@ from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
-from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
+from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound
 from projects.schemas.messages import (
     Message,
     MessageAccepted,

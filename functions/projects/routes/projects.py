@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
@@ -10,7 +10,7 @@ from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
-from projects.errors import Busy, ProjectNotFound, VersionConflict
+from projects.errors import ProjectNotFound
 from projects.schemas.projects import Project, ProjectCreate, ProjectList, ProjectUpdate
 
 router = APIRouter(tags=["projects"])

@@ -5,7 +5,7 @@ from typing import cast
 from fastapi import APIRouter, Response
 
 from almanac.access import Principal
-from almanac.errors import Unprocessable
+from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.limits.quotas import QuotaExceeded
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
@@ -13,14 +13,7 @@ from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
-from projects.errors import (
-    AlreadyConnected,
-    Busy,
-    InvalidSelection,
-    ProjectNotFound,
-    RepositoryNotFound,
-    VersionConflict,
-)
+from projects.errors import AlreadyConnected, InvalidSelection, ProjectNotFound, RepositoryNotFound
 from projects.schemas.repositories import (
     Repository,
     RepositoryConnect,

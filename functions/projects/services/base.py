@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from almanac.errors import AppError
+from almanac.errors import AppError, Busy
 from almanac.web.idempotency import Idempotent
-from projects.errors import Busy
 from projects.stores.base import Refused
 
 Answer = dict[str, Any]

@@ -11,7 +11,7 @@ from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import StoreUnavailable, error_code
 from almanac.clock import now
-from almanac.errors import AppError
+from almanac.errors import AppError, Busy, VersionConflict
 from almanac.events import DeleteMessage, IndexSources
 from almanac.ids import new_id, new_ulid
 from almanac.index.sources import SourceBatch
@@ -21,7 +21,7 @@ from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.batches import indexing, put_batch
 from projects.dependencies import Dependencies
-from projects.errors import Busy, DuplicateContent, VersionConflict
+from projects.errors import DuplicateContent
 from projects.model import Indexed, IndexedState, Message
 from projects.services.base import Answer, once
 from projects.stores.base import Listing, Refused

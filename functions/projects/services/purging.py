@@ -16,7 +16,7 @@ from almanac.aws.table import Write
 from almanac.clock import iso, now
 from almanac.embeddings.base import slug_of
 from almanac.embeddings.cache import text_hash
-from almanac.errors import NotFound, RetryableError
+from almanac.errors import Busy, NotFound, RetryableError, VersionConflict
 from almanac.events import CompactIndex, PurgeSecret
 from almanac.findings.model import Deleted, Finding, Receipt
 from almanac.findings.store import Findings
@@ -27,7 +27,7 @@ from almanac.observability import log
 from almanac.text.chunking import chunk, embedding_text
 from almanac.text.secrets import found_in, masked, scan
 from projects.dependencies import Dependencies
-from projects.errors import Busy, DuplicateContent, VersionConflict
+from projects.errors import DuplicateContent
 from projects.model import Message
 from projects.services.messages import MessageService
 

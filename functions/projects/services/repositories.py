@@ -9,13 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 from almanac.access import Principal
 from almanac.clock import iso, now
+from almanac.errors import VersionConflict
 from almanac.events import DeleteRepository, SyncRepository
 from almanac.ids import new_id
 from almanac.observability import correlation_id
 from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.dependencies import ApiDependencies
-from projects.errors import InvalidSelection, VersionConflict
+from projects.errors import InvalidSelection
 from projects.model import Hook, Provider, RepositoryRecord, RepositoryState, SyncRun, remote_key
 from projects.services.base import Answer, once
 from projects.stores.base import Listing

@@ -7,9 +7,8 @@ from typing import Any, Generic, TypeVar
 from almanac.aws import keys
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Table, Update, Write
-from almanac.errors import AppError, RetryableError
+from almanac.errors import AppError, Busy, RetryableError, VersionConflict
 from projects.dependencies import Dependencies
-from projects.errors import Busy, VersionConflict
 from projects.model import Record, State
 
 ACTIVE = "attribute_exists(#pk) AND #state <> :deleting"

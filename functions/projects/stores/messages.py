@@ -8,13 +8,14 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Delete, Put
+from almanac.errors import Busy, VersionConflict
 from almanac.events import Event, IndexSources
 from almanac.ids import is_id
 from almanac.index.sources import SourceRef
 from almanac.visible import Sight
 from projects.batches import awaited
 from projects.dependencies import Dependencies
-from projects.errors import Busy, CheckpointNotFound, DuplicateContent, MessageNotFound, VersionConflict
+from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound
 from projects.model import Message
 from projects.stores.base import Listing, Refused, Store, is_active, listing_start
 from projects.stores.checkpoints import checkpoint_active

@@ -11,11 +11,12 @@ from almanac.aws import keys, outbox
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Delete, Put, Update, Write
 from almanac.clock import iso
+from almanac.errors import Busy, VersionConflict
 from almanac.events import DeleteRepository, SyncRepository
 from almanac.ids import is_id
 from almanac.limits.quotas import Quota, one_less
 from projects import news
-from projects.errors import AlreadyConnected, Busy, ProjectNotFound, RepositoryNotFound, VersionConflict
+from projects.errors import AlreadyConnected, ProjectNotFound, RepositoryNotFound
 from projects.model import Hook, RepositoryRecord, RepositoryState, SyncRun
 from projects.stores.base import (
     ACTIVE,

@@ -1,4 +1,4 @@
-"""The base of every error that a caller sees. Concrete errors live next to the code that raises them."""
+"""The base of every error that a caller sees, and what several slices say. Others live next to what raises them."""
 
 from typing import Any, ClassVar
 
@@ -71,6 +71,25 @@ class Unavailable(AppError):
     status = 503
     code = "unavailable"
     title = "Unavailable"
+
+
+class VersionConflict(Conflict):
+    """It was changed since the caller read it. `current_version` is what it is at now."""
+
+    code = "version_conflict"
+
+    def __init__(self, current: int) -> None:
+        super().__init__("It was changed since: read it again.", field="body.version", current_version=current)
+
+
+class Busy(Unavailable):
+    """Too many changes at once; nothing was changed by this call."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("This is being changed by many calls at once: try again.")
+        self.headers["retry-after"] = "1"
 
 
 class TerminalError(Exception):
