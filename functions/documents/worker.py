@@ -15,13 +15,17 @@ from almanac.events import (
     RestoreDocument,
     SourcesFailed,
     SourcesIndexed,
+    TakeInFile,
     documents_event,
 )
 from almanac.settings import DocumentsQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from documents import deletion
+from documents.dependencies import Dependencies
 from documents.jobs import analysing, driver, ending, resending, wiring
+from documents.jobs.context import Context
 from documents.model import Cause
+from documents.services.arrivals import Arrivals
 
 CONCURRENCY = 4
 _INTERNAL = "An error of Almanac's own ended the job."
@@ -39,10 +43,16 @@ async def work(message: DocumentsWork, deadline: Deadline) -> None:
                 await driver.settle(context, message, message.origin)
         case AnalyseDocument():
             await analysing.analyse(context, message, deadline)
+        case TakeInFile():
+            await _arrivals(context).take_in(message.document_id, message.version)
         case ResendDocuments():
             await resending.resend(context, message, deadline)
         case DeleteDocument() | DeleteDocuments():
             await deletion.run(message, deadline, context.dependencies.table, context.dependencies.blobs)
+
+
+def _arrivals(context: Context) -> Arrivals:
+    return Arrivals(Dependencies(context.dependencies.table, context.dependencies.blobs), context.tenant_id)
 
 
 async def give_up(message: DocumentsWork, code: str, cause: str) -> None:
@@ -57,6 +67,9 @@ async def give_up(message: DocumentsWork, code: str, cause: str) -> None:
             await driver.give_up_part(context, message, told)
         case AnalyseDocument():
             await analysing.without(context, message)
+        case TakeInFile():
+            given = Cause(code=code, message=told, way_out="Upload the file again.")
+            await _arrivals(context).refuse(message.document_id, message.version, given)
         case _:
             # The watchdog asks the index again for an answer that was lost.
             pass

@@ -8,7 +8,7 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.keys import Key
 from almanac.aws.table import Table
 from almanac.clock import iso
-from almanac.events import DeleteDocument, ReadDocument, RestoreDocument
+from almanac.events import DeleteDocument, ReadDocument, RestoreDocument, TakeInFile
 from almanac.observability import correlation_id, log
 from documents.jobs import ending, progress
 from documents.jobs.context import Decision, change
@@ -52,13 +52,21 @@ class Overdue:
             return Decision({"due_at": progress.later()}, [outbox.message(event)], quiet=True)
         job = progress.running(document, document.job.revision) if document.job else None
         if document.upload is not None and document.upload.expires_at <= at:
-            return _expired(document, job)
+            return await self._taken_in(document, document.upload) or _expired(document, job)
         if job is None:
             return self._tidied(document)
         if job.deadline_at <= at:
             state = DocumentState.FAILED
             return ending.given_up(self._tenant_id, correlation_id(), document, job, state, ending.DEADLINE_PASSED)
         return self._sent_again(document, job)
+
+    async def _taken_in(self, document: Document, upload: Upload) -> Decision | None:
+        """Have a file taken in that is there, however late the bucket tells of it; None where none is."""
+        key = keys.document_original(self._tenant_id, document.id, upload.version)
+        if await self._blobs.head(key) is None:
+            return None
+        event = TakeInFile(**self._common, document_id=document.id, version=upload.version)
+        return Decision({"due_at": progress.later()}, [outbox.message(event)], quiet=True)
 
     def _tidied(self, document: Document) -> Decision:
         """Have the worker remove what an ended job left behind; any other document is due by mistake."""

@@ -251,6 +251,14 @@ class ReadPart(Event):
     part: int
 
 
+class TakeInFile(Event):
+    """Take in the file of an upload, which lies in the bucket though nobody was told of it in time."""
+
+    kind: Literal["document.take_in"] = "document.take_in"
+    document_id: str
+    version: int
+
+
 class AnalyseDocument(Event):
     """Find what a document's revision, all of which is searchable, says about the project."""
 
@@ -340,6 +348,7 @@ DocumentsWork = (
     | ReadPart
     | AnalyseDocument
     | RestoreDocument
+    | TakeInFile
     | ResendDocuments
     | DeleteDocument
     | DeleteDocuments
@@ -392,6 +401,7 @@ QUEUE_OF: dict[type[Event], Queue] = {
     ReadPart: Queue.DOCUMENTS,
     AnalyseDocument: Queue.DOCUMENTS,
     RestoreDocument: Queue.DOCUMENTS,
+    TakeInFile: Queue.DOCUMENTS,
     ResendDocuments: Queue.DOCUMENTS,
     DeleteDocument: Queue.DOCUMENTS,
     DeleteDocuments: Queue.DOCUMENTS,

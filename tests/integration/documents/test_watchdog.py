@@ -9,8 +9,10 @@ from almanac.aws import keys
 from almanac.clock import iso
 from documents.jobs import overdue, progress
 from documents.model import DocumentState
+from documents.services.arrivals import Arrivals
 from tests.integration.documents.shelf import QUEUES, Shelf
-from tests.support.plain_files import pages
+from tests.integration.documents.world import Library
+from tests.support.plain_files import file_of, pages
 
 
 class Later:
@@ -82,6 +84,65 @@ def test_an_upload_that_never_arrives_expires_and_says_so(shelf: Shelf, later: L
     assert (document.state, document.upload, document.cause.code) == (DocumentState.EXPIRED, None, "upload_expired")
     assert document.due_at is None
     assert shelf.watch() == {"documents": 0, "helped": 0}
+
+
+def test_a_file_of_whose_arrival_nobody_was_told_is_read_all_the_same(shelf: Shelf, later: Later) -> None:
+    library, texts = Library(shelf.stack, shelf.tenant), pages(8)
+    begun = library.begin("plan.pdf", content_type="application/pdf")
+    assert library.post(begun["upload"], file_of(texts)) == 204
+    shelf.stack.discard_messages()
+    later.by(2 * 3600)
+    assert shelf.watch()["helped"] == 1
+    assert shelf.document(begun["id"]).state is DocumentState.AWAITING
+    shelf.settle()
+    document = shelf.document(begun["id"])
+    assert (document.state, document.version, document.upload) == (DocumentState.READY, 1, None)
+    assert shelf.shown(begun["id"]) == dict(enumerate(texts, start=1))
+
+
+def test_a_file_that_the_watchdog_found_and_the_bucket_tells_of_later_is_one_version(
+    shelf: Shelf, later: Later
+) -> None:
+    library = Library(shelf.stack, shelf.tenant)
+    begun = library.begin("plan.pdf", content_type="application/pdf")
+    assert library.post(begun["upload"], file_of(pages(3))) == 204
+    later.by(2 * 3600)
+    shelf.watch()
+    shelf.watch()
+    shelf.settle()
+    assert [(each["version"], each["state"]) for each in library.versions(begun["id"])] == [(1, "ready")]
+    assert len(shelf.reader.asked) == 1
+
+
+def test_a_file_that_cannot_be_taken_in_ends_its_upload_with_a_cause(
+    shelf: Shelf, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    library = Library(shelf.stack, shelf.tenant)
+    begun = library.begin("plan.pdf", content_type="application/pdf")
+    library.post(begun["upload"], file_of(pages(3)))
+    shelf.stack.discard_messages()
+    later.by(2 * 3600)
+    shelf.watch()
+    monkeypatch.setattr(Arrivals, "take_in", failing)
+    shelf.settle()
+    document = shelf.document(begun["id"])
+    assert document.cause is not None
+    assert (document.state, document.upload, document.cause.code) == (DocumentState.FAILED, None, "attempts_exhausted")
+    assert "disk" not in document.cause.message
+
+
+def test_followers_hear_of_a_deletion_once_however_often_it_is_taken_up_again(shelf: Shelf, later: Later) -> None:
+    document_id = shelf.read(pages(3))
+    assert shelf.call("DELETE", f"/documents/{document_id}").status == 202
+    shelf.stack.relay()
+    for again in range(1, 4):
+        later.by(again * 3600)
+        assert shelf.watch()["helped"] == 1
+    told = [event["type"] for event in shelf.told(document_id)]
+    assert told.count("document.deleted") == 1
 
 
 def test_a_version_that_never_arrives_leaves_the_document_as_it_was(shelf: Shelf, later: Later) -> None:
