@@ -6,11 +6,11 @@ from typing import Any
 
 from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
+from almanac.aws.transactions import Refused, commit
 from almanac.errors import VersionConflict
 from identity.accounts.errors import ServiceAccountNotFound
 from identity.accounts.model import AccountRecord, HeldKey, held_item
 from identity.tenants.errors import TenantNotFound
-from identity.tenants.transactions import Refused, commit
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from almanac.access import Principal
+from almanac.aws.transactions import Refused
 from almanac.clock import now
 from almanac.errors import Busy, VersionConflict
 from almanac.ids import new_id
@@ -12,7 +13,6 @@ from identity.accounts.model import AccountRecord
 from identity.accounts.repository import AccountRepository
 from identity.tenants import standing
 from identity.tenants.errors import StandingChanged
-from identity.tenants.transactions import Refused
 
 MOST_ACCOUNTS = 100
 _ATTEMPTS = 4

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
+from almanac.aws.transactions import Parts, Refused, commit
 from almanac.errors import Busy
 from identity.keys.errors import ApiKeyEnded, ApiKeyNotFound, LastAdminKey
 from identity.keys.model import ApiKeyRecord, ends
 from identity.tenants.errors import StandingChanged, TenantNotFound
-from identity.tenants.transactions import Parts, Refused, commit
 
 
 @dataclass(frozen=True)

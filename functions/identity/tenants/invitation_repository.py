@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from almanac.access import Role
 from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
+from almanac.aws.transactions import Parts, commit
 from almanac.clock import iso
 from almanac.ids import is_id
 from identity.tenants.errors import InvitationNotFound
 from identity.tenants.model import Invitation, Mail, Member, Membership, State, TenantRecord
-from identity.tenants.transactions import Parts, commit
 from identity.tokens.invitations import Claim
 
 SENT_PER_DAY = 200

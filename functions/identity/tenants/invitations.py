@@ -9,6 +9,7 @@ from almanac.access import ROLES, Person, Principal, Role
 from almanac.audit import trail
 from almanac.aws import keys
 from almanac.aws.table import Check, Table, Write
+from almanac.aws.transactions import Refused
 from almanac.clock import now
 from almanac.errors import Busy
 from almanac.ids import new_id
@@ -31,7 +32,6 @@ from identity.tenants.mail import Letter, Post
 from identity.tenants.member_repository import MemberRepository
 from identity.tenants.model import Invitation, Mail, Member, Membership, State
 from identity.tenants.repository import TenantRepository
-from identity.tenants.transactions import Refused
 from identity.tokens import invitations as tokens
 from identity.tokens import opaque
 

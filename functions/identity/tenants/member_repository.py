@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from almanac.access import Role
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Delete, Item, Table, Update, Write
+from almanac.aws.transactions import Parts, Refused, commit
 from almanac.errors import VersionConflict
 from almanac.events import MemberRemoved
 from almanac.ids import is_id
 from identity.tenants.errors import LastOwner, MemberNotFound, StandingChanged
 from identity.tenants.model import Member
 from identity.tenants.repository import counted
-from identity.tenants.transactions import Parts, Refused, commit
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Table, Update, Write
+from almanac.aws.transactions import Parts, Refused, commit
 from almanac.errors import VersionConflict
 from almanac.events import TenantRenamed
 from identity.keys.model import ApiKeyRecord
 from identity.tenants.errors import TenantNotFound, TooManyTenants
 from identity.tenants.model import Member, Membership, TenantRecord
-from identity.tenants.transactions import Parts, Refused, commit
 
 
 class TenantRepository:

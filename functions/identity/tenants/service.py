@@ -7,6 +7,7 @@ from almanac import tenancy
 from almanac.access import GRANTABLE, Person, Principal, Role
 from almanac.audit import trail
 from almanac.aws.table import Table, Write
+from almanac.aws.transactions import Refused
 from almanac.clock import now
 from almanac.events import TenantRenamed
 from almanac.ids import new_id
@@ -16,7 +17,6 @@ from identity.tenants import people, standing
 from identity.tenants.errors import FoundingClosed, StandingChanged
 from identity.tenants.model import Member, TenantRecord
 from identity.tenants.repository import TenantRepository
-from identity.tenants.transactions import Refused
 
 _CURSOR_SECRET_BYTES = 32
 

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from almanac.aws.transactions import Refused
 from almanac.errors import AppError, Busy
 from almanac.web.idempotency import Idempotent
-from projects.stores.base import Refused
 
 Answer = dict[str, Any]
 

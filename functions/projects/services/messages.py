@@ -10,6 +10,7 @@ from typing import Literal, TypedDict
 from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import StoreUnavailable, error_code
+from almanac.aws.transactions import Refused
 from almanac.clock import now
 from almanac.errors import AppError, Busy, VersionConflict
 from almanac.events import DeleteMessage, IndexSources
@@ -24,7 +25,7 @@ from projects.dependencies import Dependencies
 from projects.errors import DuplicateContent
 from projects.model import Indexed, IndexedState, Message
 from projects.services.base import Answer, once
-from projects.stores.base import Listing, Refused
+from projects.stores.base import Listing
 from projects.stores.checkpoints import CheckpointStore
 from projects.stores.messages import IndexedMeanwhile, MessageStore
 

@@ -1,13 +1,14 @@
-"""What the stores of one tenant share: named parts of a transaction, edits by version, listings."""
+"""What the stores of one tenant share: edits by version, listings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from almanac.aws import keys
 from almanac.aws.keys import Key
-from almanac.aws.table import ConditionFailed, Item, Table, Update, Write
-from almanac.errors import AppError, Busy, RetryableError, VersionConflict
+from almanac.aws.table import ConditionFailed, Item, Table, Update
+from almanac.aws.transactions import Parts, commit
+from almanac.errors import AppError, VersionConflict
 from projects.dependencies import Dependencies
 from projects.model import Record, State
 
@@ -16,22 +17,7 @@ DELETING: Mapping[str, Any] = {":deleting": State.DELETING.value}
 UNLISTED = ("gsi1pk", "gsi1sk")
 """Removed from an item, they take it out of its parent's listing."""
 
-Parts = Mapping[str, Write | Sequence[Write]]
 Kind = TypeVar("Kind", bound=Record)
-
-
-class Refused(Exception):
-    """A transaction did not happen: its part `part` found `item` in the way, or nothing where something had to be."""
-
-    def __init__(self, part: str, item: Item | None) -> None:
-        super().__init__(f"the {part} part was refused")
-        self.part = part
-        self.item = item
-
-    @property
-    def found_active(self) -> bool:
-        """Tell whether an item was there that is not being deleted."""
-        return is_active(self.item)
 
 
 @dataclass(frozen=True)
@@ -53,13 +39,7 @@ class Store:
 
     async def _commit(self, parts: Parts) -> None:
         """Carry out every part or none; raises `Refused` for the first that was refused, or `Busy`."""
-        named = [(name, write) for name, part in parts.items() for write in _writes(part)]
-        try:
-            await self._table.transact([write for _, write in named])
-        except ConditionFailed as failed:
-            raise Refused(named[failed.position][0], failed.item) from None
-        except RetryableError:
-            raise Busy from None
+        await commit(self._table, parts)
 
     async def _edit(self, key: Key, version: int, changes: Mapping[str, Any], missing: AppError) -> Item:
         """Change attributes of an active item that is still at `version`; raises `missing` or `VersionConflict`."""
@@ -115,7 +95,3 @@ def is_active(item: Item | None) -> bool:
 
 def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
-
-
-def _writes(part: Write | Sequence[Write]) -> Sequence[Write]:
-    return part if isinstance(part, Sequence) else [part]

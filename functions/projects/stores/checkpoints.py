@@ -5,13 +5,14 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Delete, Put, Update
+from almanac.aws.transactions import Parts, Refused
 from almanac.events import DeleteCheckpoint
 from almanac.ids import is_id
 from almanac.visible import Sight
 from projects.dependencies import Dependencies
 from projects.errors import CheckpointNotFound, ProjectNotFound
 from projects.model import Checkpoint, State
-from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Parts, Refused, Store, is_active, listing_start
+from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, is_active, listing_start
 from projects.stores.projects import still_active
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from almanac.aws import keys
 from almanac.aws.keys import Key
 from almanac.aws.table import Check, ConditionFailed, Delete, Item, Put, Table, Write
+from almanac.aws.transactions import Refused
 from almanac.ids import is_id, new_ulid
 from almanac.visible import MEMBER, PROJECT
 from projects.errors import ActorNotFound, MemberNotFound, ProjectNotPrivate
 from projects.model import Member
-from projects.stores.base import Refused, Store
+from projects.stores.base import Store
 
 _AT_ONCE = 8
 _ACTOR = re.compile(r"[a-z0-9_]{1,64}")

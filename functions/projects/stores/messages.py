@@ -8,6 +8,7 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Delete, Put
+from almanac.aws.transactions import Refused
 from almanac.errors import Busy, VersionConflict
 from almanac.events import Event, IndexSources
 from almanac.ids import is_id
@@ -17,7 +18,7 @@ from projects.batches import awaited
 from projects.dependencies import Dependencies
 from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound
 from projects.model import Message
-from projects.stores.base import Listing, Refused, Store, is_active, listing_start
+from projects.stores.base import Listing, Store, is_active, listing_start
 from projects.stores.checkpoints import checkpoint_active
 
 _SEEN = "#version = :version AND #indexed.#state = :indexed"

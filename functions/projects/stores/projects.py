@@ -5,6 +5,7 @@ from typing import Any
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Update, Write
+from almanac.aws.transactions import Refused
 from almanac.errors import VersionConflict
 from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import is_id
@@ -13,7 +14,7 @@ from almanac.visible import Sight, Visibility
 from projects.dependencies import Dependencies
 from projects.errors import ProjectNotFound
 from projects.model import Project, State
-from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Refused, Store, edit, is_active, listing_start
+from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, edit, is_active, listing_start
 from projects.stores.members import closed, opened
 
 
@@ -83,7 +84,7 @@ class ProjectStore(Store):
         try:
             await self._commit({"project": edit(key, version, changes), "members": members})
         except Refused as refused:
-            if refused.item is None or not refused.found_active:
+            if refused.item is None or not is_active(refused.item):
                 raise ProjectNotFound from None
             raise VersionConflict(refused.item["version"]) from None
         return old.model_copy(update={**changes, "version": version + 1})

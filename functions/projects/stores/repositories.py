@@ -10,6 +10,7 @@ from typing import Any
 from almanac.aws import keys, outbox
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Delete, Put, Update, Write
+from almanac.aws.transactions import Parts, Refused
 from almanac.clock import iso
 from almanac.errors import Busy, VersionConflict
 from almanac.events import DeleteRepository, SyncRepository
@@ -18,17 +19,7 @@ from almanac.limits.quotas import Quota, one_less
 from projects import news
 from projects.errors import AlreadyConnected, ProjectNotFound, RepositoryNotFound
 from projects.model import Hook, RepositoryRecord, RepositoryState, SyncRun
-from projects.stores.base import (
-    ACTIVE,
-    DELETING,
-    UNLISTED,
-    Listing,
-    Parts,
-    Refused,
-    Store,
-    is_active,
-    listing_start,
-)
+from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, is_active, listing_start
 from projects.stores.projects import still_active
 
 _ATTEMPTS = 5
@@ -175,7 +166,7 @@ class RepositoryStore(Store):
         try:
             await self._commit(parts)
         except Refused as refused:
-            raise (Busy() if refused.found_active else RepositoryNotFound()) from None
+            raise (Busy() if is_active(refused.item) else RepositoryNotFound()) from None
 
     async def delete_with_project(self, project_id: str, remote: str, then: DeleteRepository) -> None:
         """Begin the delete of a repository whose project is hidden already; begun before, it only loses its guard."""
@@ -227,6 +218,6 @@ class RepositoryStore(Store):
     async def _cause(self, refused: Refused, old: RepositoryRecord, remote: str) -> Exception:
         if refused.part == "guards":
             return await self._connected(old.project_id, remote)
-        if refused.item is None or not refused.found_active:
+        if refused.item is None or not is_active(refused.item):
             return RepositoryNotFound()
         return VersionConflict(refused.item["version"])
