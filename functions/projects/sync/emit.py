@@ -1,7 +1,7 @@
 """From a plan to batches: the sources to write and the refs to hide, cut into steps of a bounded size.
 
-Everything here blocks: for threads. The order of groups depends on git objects alone, so that a number of groups is a
-cursor that another invocation can go on from.
+Everything here blocks: for threads. The order of groups depends on git objects and on the number of the run's order
+alone, so that a number of groups is a cursor that another invocation can go on from.
 """
 
 from collections import Counter
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from almanac.index.sources import Source, SourceBatch, SourceRef
-from projects.sync import failures
+from projects.sync import failures, order
 from projects.sync.objects import Objects
+from projects.sync.order import Rank, rank_of
 from projects.sync.plan import (
     MAX_TREES,
     CommitDifference,
@@ -102,7 +103,7 @@ def trees_of(objects: Objects, heads: Heads) -> dict[str, bytes]:
 
 
 class Emission:
-    """What one run writes, step by step, beginning after `cursor` groups.
+    """What one run writes, step by step, beginning after `cursor` groups of the order that the run began with.
 
     `before` are the states that the index may hold, the completed one first. `forced` are ids of sources that failed
     before and are written again whether or not they differ.
@@ -115,6 +116,7 @@ class Emission:
         before: Sequence[Heads],
         *,
         forced: frozenset[str] = frozenset(),
+        in_order: int = order.BY_RANK,
         cursor: int = 0,
         limits: StepLimits | None = None,
     ) -> None:
@@ -122,6 +124,7 @@ class Emission:
         self._origin = origin
         self._before = list(before)
         self._forced = forced
+        self._order = in_order
         self._cursor = cursor
         self._limits = limits or StepLimits()
         self._groups = islice(self._all_groups(), cursor, None)
@@ -154,14 +157,32 @@ class Emission:
         return sorted(set(islice(paths, limit)))
 
     def _all_groups(self) -> Iterator[list[Difference] | CommitDifference]:
+        if self._order == order.AS_WALKED:
+            yield from self._entry_groups(None, set())
+            yield from self._commit_groups()
+            return
+        # The trees are walked once for each rank that occurs: all that differs may be more than fits into memory.
+        met: set[Rank] = set()
+        for rank in Rank:
+            if rank is Rank.COMMIT:
+                yield from self._commit_groups()
+            elif rank is Rank.GUIDE or rank in met:
+                yield from self._entry_groups(rank, met)
+
+    def _entry_groups(self, rank: Rank | None, met: set[Rank]) -> Iterator[list[Difference]]:
+        """Iterate over the groups of a rank, or of all; adds to `met` which ranks there are."""
         states = [trees_of(self._objects, heads) for heads in self._before]
         # A state that holds nothing makes every entry of the target differ: the forced ones are among them.
         padding: list[dict[str, bytes]] = [{}] if self._forced else []
         for group in differences([*states, *padding], trees_of(self._objects, self._origin.heads), self._objects.tree):
+            if rank is not None:
+                found = rank_of(group[0].entry.path)
+                met.add(found)
+                if found is not rank:
+                    continue
             wanted = [d for d in map(self._without_padding, group) if d.differs or self._is_forced(d)]
             for start in range(0, len(wanted), _MAX_GROUP):
                 yield wanted[start : start + _MAX_GROUP]
-        yield from self._commit_groups()
 
     def _without_padding(self, difference: Difference) -> Difference:
         return Difference(difference.entry, difference.before[: len(self._before)], difference.after)

@@ -13,6 +13,7 @@ from almanac.events import BatchOrigin, IndexSources
 from almanac.index.manifest import Awaited, to_item
 from projects.model import RepositoryRecord, SyncCounts, SyncError, SyncRun
 from projects.sync.failures import SyncFailed
+from projects.sync.order import AS_WALKED
 
 STALE_SECONDS = 900
 """A run without progress for this long is stuck."""
@@ -62,11 +63,12 @@ class Run(SyncRun):
     `seen` is how many requests there were when it began: its end serves them.
     `failures` counts the entries of `failed`. `broken` says that the index may not hold the target when all batches
     are done. `missing` is why the target has no branches, or only those that were there before. `full` says that it
-    sends all of its target, and counts it.
+    sends all of its target, and counts it. `order` is the order (`projects.sync.order`) that its cursor counts in.
     """
 
     owner: str | None = None
     seen: int = 0
+    order: int = AS_WALKED
     main: str | None = None
     missing: SyncError | None = None
     files: int = 0

@@ -228,6 +228,7 @@ class _Sync:
                 self._origin(repository, run),
                 self._before(repository, run, objects),
                 forced=frozenset() if run.full else frozenset(repository.unindexed),
+                in_order=run.order,
                 cursor=run.position,
                 limits=self._tuning.step,
             )

@@ -16,6 +16,7 @@ from almanac.clock import iso
 from almanac.events import IndexSources, SyncRepository
 from projects import news
 from projects.model import Attempt, RepositoryState, SyncError
+from projects.sync.order import BY_RANK
 from projects.sync.records import (
     KEPT_SECONDS,
     STALE_SECONDS,
@@ -183,6 +184,7 @@ class SyncStore:
             missing=missing,
             owner=self._owner,
             seen=repository.wanted,
+            order=BY_RANK,
             started_at=iso(now),
             progress_at=int(now),
             full=repository.wants_rebuild,
