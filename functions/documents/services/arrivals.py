@@ -121,8 +121,13 @@ class Arrivals:
         )
 
     def _supersede(self, document: Document, at: str) -> list[Write]:
-        """Return what ends the version that is being read: its job is at work no more."""
+        """Return what ends the version that is being read: its job is at work no more.
+
+        One that is only read again was read before: search goes on answering from it, and it stays as it was.
+        """
         if document.state is not DocumentState.PROCESSING or document.job is None:
+            return []
+        if document.job.version == document.shown_version:
             return []
         key = keys.document_version(self._tenant_id, document.id, document.job.version)
         ended = {"state": DocumentState.CANCELLED.value, "cause": _SUPERSEDED.model_dump(), "ended_at": at}

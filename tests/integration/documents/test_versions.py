@@ -87,6 +87,16 @@ def test_a_version_that_arrives_while_one_is_read_takes_its_place(shelf: Shelf) 
     assert shelf.awaited() == []
 
 
+def test_a_version_that_is_read_again_stays_what_it_was_when_the_next_one_arrives(shelf: Shelf) -> None:
+    document_id = shelf.read(pages(3, "old"))
+    shelf.reprocess(document_id)
+    shelf.read(pages(3, "new"), document=document_id)
+    assert (shelf.version(document_id, 1).state, shelf.version(document_id, 1).cause) == (DocumentState.READY, None)
+    compared = shelf.call("GET", f"/documents/{document_id}/diff", query={"from": 1, "to": 2})
+    assert (compared.status, compared.json["counts"]["changed"]) == (200, 3)
+    assert set(shelf.found("old", document=document_id, version="1")) == {document_id}
+
+
 def test_text_that_is_lost_cannot_be_brought_back_and_the_document_says_so(shelf: Shelf) -> None:
     document_id = shelf.read(pages(10, "old"))
     shelf.upload(pages(60, "new"), document=document_id)
