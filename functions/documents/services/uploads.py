@@ -172,9 +172,11 @@ class UploadService:
         """Create a document from a file that is at hand; raises as `begin` does, or `EmptyFile`."""
         file = _at_hand(filename, content_type, body)
         begun = await self.begin(described, file, idempotency_key, f"{described!r} {file!r}")
-        if begun.duplicate or begun.document.upload is None:
+        upload = begun.document.upload
+        # After a repeat the document may expect another file: this one was its first.
+        if begun.duplicate or upload is None or upload.version > 1:
             return begun
-        return Begun(await self._put(begun.document, begun.document.upload, body))
+        return Begun(await self._put(begun.document, upload, body))
 
     async def bring_version(self, document_id: str, filename: str, content_type: str, body: bytes) -> Begun:
         """Give a document a further version from a file that is at hand, or the one that it expects.

@@ -209,6 +209,20 @@ def test_a_small_file_comes_along_with_the_call(library: Library) -> None:
     assert (again.status, again.json["id"], again.json["duplicate"]) == (200, answer.json["id"], True)
 
 
+def test_a_repeat_brings_its_file_to_no_later_version(library: Library) -> None:
+    key, query = {"Idempotency-Key": "once"}, {"filename": "scope.md"}
+    first = library.call("POST", "/documents/content", TEXT, query=query, headers=key)
+    awaited = library.call("POST", f"/documents/{first.json['id']}/versions", {"filename": "scope-2.md"})
+    again = library.call("POST", "/documents/content", TEXT, query=query, headers=key)
+    assert (again.status, again.json["id"]) == (202, first.json["id"])
+    assert library.post(awaited.json["upload"], b"# Another scope") == 204
+    library.arrive()
+    assert [
+        (each["version"], each["cause"]["code"] if each["cause"] else None)
+        for each in library.versions(first.json["id"])
+    ] == [(2, None), (1, "superseded")]
+
+
 def test_a_file_of_json_is_taken_as_it_is(library: Library) -> None:
     body = b'{"a": 1, "a": NaN}' + b"[" * 50
     headers = {"content-type": "application/json"}
