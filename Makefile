@@ -8,6 +8,8 @@ INSTALLED := $(VENV)/.almanac-installed
 # A repository to sync (an address or a path; empty is this one), and what to ask: QUERY="a" or QUERY="a||b".
 REPO ?=
 QUERY ?=
+# WAIT=1: the demo searches when all of it is indexed, and not what is after a minute.
+WAIT ?=
 DOCUMENT_BENCHES := reading analysis documents realtime
 
 PYTHON_NAMES := python3 python3.13 python3.12 python3.14 python3.11
@@ -30,8 +32,8 @@ $(INSTALLED): pyproject.toml layers/constraints.txt
 	"$$python" infra/local/environments.py $(VENV) --constraint layers/constraints.txt --project .
 	@touch $(INSTALLED)
 
-demo: install ## Start the local stack, sync a repository, search it (REPO=, QUERY="a||b")
-	@$(BIN)/almanac demo $(if $(REPO),--repo "$(REPO)") $(if $(QUERY),--query "$(QUERY)")
+demo: install ## Start the local stack, sync a repository, search it (REPO=, QUERY="a||b", WAIT=1: all of it)
+	@$(BIN)/almanac demo $(if $(REPO),--repo "$(REPO)") $(if $(QUERY),--query "$(QUERY)") $(if $(WAIT),--wait)
 
 up: install ## Start the local stack
 	@$(BIN)/almanac up

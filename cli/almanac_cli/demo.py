@@ -1,8 +1,13 @@
-"""`almanac demo`: the main job from nothing, on the local stack. What stands already is used again."""
+"""`almanac demo`: the main job from nothing, on the local stack. What stands already is used again.
+
+A repository of any size is shown within minutes: what answers questions is indexed first, and the demo searches what is
+there when its patience ends.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +24,10 @@ app = typer.Typer()
 
 PROJECT = "demo"
 HITS = 3
-SYNC_SECONDS = 900.0
+PATIENCE_SECONDS = 60.0
+"""With what comes before, a first run on two cores is done within three minutes."""
+FIRST_BATCH_SECONDS = 900.0
+WHOLE_SECONDS = 7200.0
 OWN_QUERIES = (
     "how is a webhook's signature verified",
     "what happens when a worker dies in the middle of a sync",
@@ -32,13 +40,17 @@ QUERIES = ("how do I install and run this", "where are errors handled", "configu
 def demo(
     repo: Annotated[str | None, typer.Option(help="An http(s) address or a path. Default: Almanac itself.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to search for; repeatable, or split by '||'.")] = None,
+    patience: Annotated[
+        float, typer.Option(help="Seconds of indexing to wait for; then what is searchable is searched.", min=0)
+    ] = PATIENCE_SECONDS,
+    wait: Annotated[bool, typer.Option("--wait", help="Search when everything is searchable.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the local stack, sync a repository, search it, and leave everything running."""
     with reported(as_json):
         info = start()
         with _own_login() as tenant, Api.from_config(config.Config.load()) as api:
-            repository = synced(api, repo or str(_own_repository()), quiet=as_json)
+            repository = synced(api, repo or str(_own_repository()), None if wait else patience, quiet=as_json)
             chosen = _queries(query, is_own=repo is None)
             searches = [(text, _search(api, repository, text)) for text in chosen]
         _remember_login(info.api_url)
@@ -47,6 +59,7 @@ def demo(
             "docs_url": f"{info.api_url}/docs",
             "tenant_id": tenant["id"],
             "repository": repository,
+            "searchable": _searchable(repository),
             "searches": [{"query": text, **found} for text, found in searches],
         }
         if as_json:
@@ -68,13 +81,34 @@ def start() -> "StackInfo":
         return LocalStack.default().up(report)
 
 
-def synced(api: Api, source: str, *, quiet: bool) -> Document:
-    """Connect the source in the demo's project and wait until it is searchable."""
+def synced(api: Api, source: str, patience: float | None, *, quiet: bool) -> Document:
+    """Connect the source in the demo's project and wait until enough of it is searchable; for all, without patience."""
     url, name = repositories.address(source, api)
     messages.print(f"[dim]· syncing {escape(name)}[/dim]")
     project = repositories.ensure_project(api, PROJECT)
     asked = repositories.request_sync(api, project["id"], url, None, None, None)
-    return repositories.watch(api, asked, SYNC_SECONDS, quiet=quiet)
+    if patience is None:
+        return repositories.watch(api, asked, WHOLE_SECONDS, quiet=quiet)
+    limit = FIRST_BATCH_SECONDS + patience
+    return repositories.watch(api, asked, limit, quiet=quiet, is_enough=_out_of_patience(patience))
+
+
+def _out_of_patience(seconds: float) -> Callable[[Document], bool]:
+    """Return what tells that a sync went on for so long, this command's time or another's, and that it shows."""
+
+    def is_enough(repository: Document) -> bool:
+        done, _ = repositories.indexed(repository)
+        if done == 0:
+            return False
+        began = datetime.fromisoformat(repository["progress"]["started_at"])
+        return (datetime.now(UTC) - began).total_seconds() >= seconds
+
+    return is_enough
+
+
+def _searchable(repository: Document) -> Document:
+    done, batches = repositories.indexed(repository)
+    return {"complete": not repositories.is_working(repository), "indexed_batches": done, "batches": batches}
 
 
 @contextmanager
@@ -115,11 +149,25 @@ def _search(api: Api, repository: Document, text: str) -> Document:
 def _render(info: "StackInfo", repository: Document, searches: Sequence[tuple[str, Document]]) -> None:
     for line in repositories.describe(repository):
         output.print(line)
+    if remark := _unfinished(repository):
+        output.print(remark)
     for text, found in searches:
         output.rule(f"[bold]{escape(text)}[/bold]", align="left")
         search.render(found)
     output.print(f"API   {info.api_url}/api/v1\nDocs  {info.api_url}/docs")
     output.print("Search on with 'almanac search WORDS'; 'make down' stops the stack.")
+
+
+def _unfinished(repository: Document) -> str | None:
+    """Return how much of a repository is searchable while its sync goes on, and how to follow it."""
+    searchable = _searchable(repository)
+    if searchable["complete"]:
+        return None
+    return (
+        f"[yellow]{searchable['indexed_batches']} of {searchable['batches']} batches are searchable[/yellow], READMEs "
+        "and docs before code, tests, commits and data. The rest goes on by itself: run the demo again for more, or "
+        f"follow it with 'almanac watch repository:{repository['id']}'."
+    )
 
 
 def _own_repository() -> Path:

@@ -134,15 +134,22 @@ def request_sync(
     return known
 
 
-def watch(api: Api, repository: Document, timeout: float, *, quiet: bool) -> Document:
-    """Follow a repository until it stands still; raises `CliError` when it failed or did not in time."""
+def watch(
+    api: Api, repository: Document, timeout: float, *, quiet: bool, is_enough: Callable[[Document], bool] | None = None
+) -> Document:
+    """Follow a repository until it stands still, or until what is searchable of it is enough.
+
+    Raises `CliError` when its sync failed, or neither came about in time.
+    """
     deadline = time.monotonic() + timeout
     with _progress(quiet) as draw:
         while True:
             found: Document = api.get(_path(repository))
             draw(found)
-            if not _is_working(found):
+            if not is_working(found):
                 return _settled(found)
+            if is_enough is not None and is_enough(found):
+                return found
             if time.monotonic() > deadline:
                 raise CliError(
                     f"The sync is not done after {timeout:.0f} s; it goes on ({found['state']}).",
@@ -197,7 +204,8 @@ def _identity(url: str) -> tuple[str | None, int | None, str]:
     return parts.hostname, port, parts.path.rstrip("/").removesuffix(".git")
 
 
-def _is_working(repository: Document) -> bool:
+def is_working(repository: Document) -> bool:
+    """Tell whether a sync of it goes on, or was asked for."""
     return repository["state"] in WORKING or repository["sync_requested"]
 
 
@@ -236,21 +244,25 @@ def _progress(quiet: bool) -> Iterator[Observe]:
         task = bar.add_task("waiting", total=None, done="")
 
         def draw(repository: Document) -> None:
-            batches, pending = _batches(repository)
-            done, total = batches - pending, batches or None
-            bar.update(task, description=repository["state"], total=total, completed=done, done=_done(repository))
+            done, batches = indexed(repository)
+            bar.update(
+                task, description=repository["state"], total=batches or None, completed=done, done=_done(repository)
+            )
 
         yield draw
 
 
-def _batches(repository: Document) -> tuple[int, int]:
+def indexed(repository: Document) -> tuple[int, int]:
+    """Return how many batches of the sync that goes on are searchable, and how many it sent."""
     run = repository.get("progress") or {}
-    return run.get("batches") or 0, run.get("pending") or 0
+    batches = run.get("batches") or 0
+    # A batch that failed is sent again in parts, which are pending and counted as no batches.
+    return max(0, batches - (run.get("pending") or 0)), batches
 
 
 def _done(repository: Document) -> str:
-    batches, pending = _batches(repository)
-    return f"{batches - pending} of {batches} batches" if batches else ""
+    done, batches = indexed(repository)
+    return f"{done} of {batches} batches" if batches else ""
 
 
 def _path(repository: Document) -> str:

@@ -83,10 +83,11 @@ class Progress(BaseModel):
 
     batches: int = Field(examples=[4])
     pending: int = Field(examples=[1])
+    started_at: Moment
 
     @classmethod
     def of(cls, run: model.SyncRun) -> Self:
-        return cls(batches=run.batches, pending=run.pending)
+        return cls(batches=run.batches, pending=run.pending, started_at=run.started_at)
 
 
 class Repository(BaseModel):

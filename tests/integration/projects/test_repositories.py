@@ -168,7 +168,7 @@ def test_a_sync_that_goes_on_shows_its_progress(work: Workspace) -> None:
     }
     work.stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(run))
     shown = work.call("GET", f"/projects/{project}/repositories/{repository}").json
-    assert shown["progress"] == {"batches": 4, "pending": 1}
+    assert shown["progress"] == {"batches": 4, "pending": 1, "started_at": "2026-01-31T12:00:00.000Z"}
 
 
 def test_a_sync_can_be_asked_for(work: Workspace) -> None:

@@ -1,5 +1,6 @@
 """The demo asks what it is told to ask, and leaves a person's own login alone."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,14 @@ REPOSITORY: dict[str, Any] = {
     "version": 1,
 }
 RUN = ("demo", "--repo", REPOSITORY["url"])
+THE_REPOSITORY = "/api/v1/projects/prj_1/repositories/rep_1"
+
+
+def indexing(indexed: int, batches: int = 124, seconds: float = 3600) -> dict[str, Any]:
+    """Return the repository in a sync that began so many seconds ago."""
+    began = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    progress = {"batches": batches, "pending": batches - indexed, "started_at": began}
+    return {**REPOSITORY, "state": "indexing", "sync_requested": True, "progress": progress}
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +83,44 @@ def test_who_is_logged_in_nowhere_can_search_on_with_the_demos_login(api: FakeAp
     assert result.exit_code == 0
     assert f"{api.url}/docs" in result.stdout
     assert Config.load() == Config(url=api.url, api_key="alm_demo", tenant_id=TENANT["id"])
+
+
+def test_a_large_repository_is_searched_when_the_demos_patience_ends_and_the_demo_says_so(
+    api: FakeApi, config_file: Path
+) -> None:
+    api.answer("GET", THE_REPOSITORY, indexing(3, seconds=10), indexing(42, seconds=61), REPOSITORY)
+    result = Cli().run(*RUN, "--query", "first")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    assert "42 of 124 batches are searchable" in told
+    assert "The rest goes on by itself" in told
+    assert "almanac watch repository:rep_1" in told
+    assert len(api.sent("POST", "/api/v1/search")) == 1
+
+
+def test_scripts_are_told_how_much_is_searchable(api: FakeApi, config_file: Path) -> None:
+    api.answer("GET", THE_REPOSITORY, indexing(42))
+    assert Cli().json(*RUN)["searchable"] == {"complete": False, "indexed_batches": 42, "batches": 124}
+    api.answer("GET", THE_REPOSITORY, REPOSITORY)
+    assert Cli().json(*RUN)["searchable"]["complete"] is True
+
+
+def test_the_demo_goes_on_waiting_while_nothing_is_searchable(api: FakeApi, config_file: Path) -> None:
+    none_sent = {**indexing(0), "progress": None}
+    api.answer("GET", THE_REPOSITORY, none_sent, indexing(0, batches=0), indexing(0), indexing(1))
+    assert Cli().json(*RUN)["searchable"]["indexed_batches"] == 1
+
+
+def test_patience_is_what_it_is_told_to_be(api: FakeApi, config_file: Path) -> None:
+    api.answer("GET", THE_REPOSITORY, indexing(1, seconds=100), REPOSITORY)
+    assert Cli().json(*RUN, "--patience", "1000")["searchable"]["complete"] is True
+    api.answer("GET", THE_REPOSITORY, indexing(1, seconds=100), REPOSITORY)
+    assert Cli().json(*RUN, "--wait")["searchable"]["complete"] is True
+
+
+def test_a_sync_that_fails_while_it_is_waited_for_fails_the_demo(api: FakeApi, config_file: Path) -> None:
+    failed = {**REPOSITORY, "state": "failed", "last_error": {"code": "not_found", "message": "It is not there."}}
+    api.answer("GET", THE_REPOSITORY, indexing(0), failed)
+    result = Cli().run(*RUN)
+    assert result.exit_code != 0
+    assert "It is not there." in result.output
