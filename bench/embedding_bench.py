@@ -1,6 +1,7 @@
 """The road from a text to its code, beside a bare onnxruntime loop over the same chunks; and the steps before it."""
 
 import asyncio
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,19 +87,50 @@ def cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def compare(texts: Sequence[str], model: LocalEmbedder) -> tuple[list[float], list[float], list[float]]:
+def service_on(count: int) -> EmbeddingService:
+    """Return a loaded model with the threads that it has on so many processors."""
+    with cores(count):
+        service = EmbeddingService(LocalEmbedder(MODEL_DIR), NoCache())
+        asyncio.run(service.embed(["a text", "another"] * count))
+    return service
+
+
+def compare(texts: Sequence[str]) -> tuple[list[float], list[float], list[float]]:
     """Return seconds per round of the bare loop, of ours on one core and on two, in turn on the same texts."""
-    bare, service = bare_loop(), EmbeddingService(model, NoCache())
+    bare, alone, both = bare_loop(), service_on(1), service_on(2)
     bare(texts[:3])
     theirs, ours, two = [], [], []
     for start in range(0, ROUNDS * CHUNKS_PER_ROUND, CHUNKS_PER_ROUND):
         part = texts[start : start + CHUNKS_PER_ROUND]
         with cores(1):
             theirs.append(seconds(lambda part=part: bare(part)))  # type: ignore[misc]
-            ours.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
+            ours.append(seconds(lambda part=part: asyncio.run(alone.embed(part))))  # type: ignore[misc]
         with cores(2):
-            two.append(seconds(lambda part=part: asyncio.run(service.embed(part))))  # type: ignore[misc]
+            two.append(seconds(lambda part=part: asyncio.run(both.embed(part))))  # type: ignore[misc]
     return theirs, ours, two
+
+
+def in_processes(texts: Sequence[str], count: int) -> float:
+    """Return the seconds that processes take which embed a share each, at the same time, on two cores."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(count + 1)
+    workers = [context.Process(target=_share, args=(texts[place::count], ready)) for place in range(count)]
+    for worker in workers:
+        worker.start()
+    ready.wait()
+
+    def end() -> None:
+        for worker in workers:
+            worker.join()
+
+    return seconds(end)
+
+
+def _share(texts: Sequence[str], ready: Barrier) -> None:
+    service = service_on(2)
+    ready.wait()
+    with cores(2):
+        asyncio.run(service.embed(texts))
 
 
 def main() -> None:
@@ -109,19 +142,24 @@ def main() -> None:
     chunks = chunk(text[:200_000], language="python")
     texts = list(dict.fromkeys(embedding_text(part) for part in chunks))[: ROUNDS * CHUNKS_PER_ROUND]
     progress(f"embedding: {len(texts)} chunks, twice")
-    theirs, ours, two = compare(texts, model)
+    theirs, ours, two = compare(texts)
+    processes = [in_processes(texts, count) for count in (1, 2)]
     ratio = sum(theirs) / sum(ours)
     query = [seconds(lambda: asyncio.run(model.embed_query("where is the header parsed"))) for _ in range(30)]
     report = Report(
         "Embedding",
         f"{len(texts)} chunks of the Python standard library (mean {sum(map(len, texts)) // len(texts)} characters), "
         f"{ROUNDS} rounds in turn: a bare onnxruntime loop with one thread on one core, and ours with hashing, cache "
-        f"calls and quantising on one core and on two. Chunking and words: {megabytes:.1f} MB of the same library.",
+        "calls and quantising on one core and on two. Then one process and two at once (half of the chunks each) "
+        "on the same two cores, as the functions of the local stack are. "
+        f"Chunking and words: {megabytes:.1f} MB of the same library.",
         ["step", "figure"],
     )
     report.row("bare onnxruntime loop, one core", f"{len(texts) / sum(theirs):.1f} chunks/s")
     report.row("Almanac, from text to int8 code, one core", f"{len(texts) / sum(ours):.1f} chunks/s")
     report.row("the same on two cores", f"{len(texts) / sum(two):.1f} chunks/s")
+    report.row("one process, two cores", f"{len(texts) / processes[0]:.1f} chunks/s")
+    report.row("two processes at once, the same cores", f"{len(texts) / processes[1]:.1f} chunks/s")
     report.row("a query's vector", f"{median(query) * 1000:.1f} ms p50")
     report.row("loading the model, SHA-256 verified, imports included", f"{load * 1000:.0f} ms")
     for name, work in (

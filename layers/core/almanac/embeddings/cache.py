@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from almanac.embeddings.base import Codes
 
 LIFETIME_SECONDS = 365 * 24 * 3600
-FLUSH_EVERY = 32
+FLUSH_EVERY = 25
+"""As many as the table takes in one call."""
 
 
 class VectorStore(Protocol):

@@ -2,20 +2,20 @@
 
 One text per call: dynamic quantisation makes a vector depend on its neighbours in a batch, and batches are slower here.
 Each text is worked on by one thread, and as many texts at once as there are processors: that scales better than
-several threads for each text.
+several threads for each text, and more texts at once are slower.
 """
 
 import asyncio
 import hashlib
 import math
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from almanac.embeddings.base import fingerprint_of, quantize, quantize_finely, slug_of, without_surrogates
+from almanac.embeddings.lanes import Lanes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,39 +57,40 @@ class LocalEmbedder:
         self._folder = model_dir / FOLDER
         self._loaded: _Loaded | None = None
         self._loading = threading.Lock()
+        self._lanes = Lanes()
 
     async def embed_documents(self, texts: Sequence[str]) -> "Codes":
         import numpy as np
 
         codes = np.empty((len(texts), self.dimensions), dtype=np.int8)
-        # Whichever thread is free takes the next text: texts differ in length.
-        rows = iter(range(len(texts)))
-        threads = min(_processors(), len(texts))
-        await asyncio.gather(*(asyncio.to_thread(self._embed_some, texts, rows, codes) for _ in range(threads)))
+
+        def embed(row: int) -> None:
+            model = self._model()
+            inputs = _inputs(model, texts[row])
+            with self._lanes.held():
+                state = _first_token_state(model, inputs)
+            codes[row] = quantize(rotated(state), self.dimensions)
+
+        await self._lanes.each(embed, len(texts))
         return codes
 
     async def embed_query(self, text: str) -> "NDArray[np.int16]":
-        return await asyncio.to_thread(lambda: quantize_finely(_vector(self._model(), text), self.dimensions))
+        # In a thread of its own: somebody waits, and it is one text.
+        return await asyncio.to_thread(self._query, text)
 
     def load(self) -> None:
         """Load the model now (about 0.3 s) rather than with the first text; raises `ModelCorrupt`."""
         self._model()
 
-    def _embed_some(self, texts: Sequence[str], rows: Iterator[int], codes: "Codes") -> None:
+    def _query(self, text: str) -> "NDArray[np.int16]":
         model = self._model()
-        for row in rows:
-            codes[row] = quantize(_vector(model, texts[row]), self.dimensions)
+        return quantize_finely(rotated(_first_token_state(model, _inputs(model, text))), self.dimensions)
 
     def _model(self) -> _Loaded:
         with self._loading:
             if self._loaded is None:
                 self._loaded = _load(self._folder)
             return self._loaded
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rotated(vectors: "NDArray[Any]") -> "NDArray[Any]":
@@ -118,17 +119,16 @@ def _rotation() -> "tuple[NDArray[Any], NDArray[Any]]":
     return bits.astype(np.float32) * 2 - 1, hadamard / np.float32(math.sqrt(_BLOCK))
 
 
-def _vector(model: _Loaded, text: str) -> "NDArray[Any]":
-    return rotated(_first_token_state(model, text))
-
-
-def _first_token_state(model: _Loaded, text: str) -> "NDArray[Any]":
-    """Return the state of [CLS], the text's vector. Its length does not matter: a code has its own scale."""
+def _inputs(model: _Loaded, text: str) -> "dict[str, NDArray[Any]]":
     import numpy as np
 
     encoding = model.tokenizer.encode(without_surrogates(text[:_MAX_CHARACTERS]))
     ids = np.array([encoding.ids], dtype=np.int64)
-    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+
+def _first_token_state(model: _Loaded, inputs: "dict[str, NDArray[Any]]") -> "NDArray[Any]":
+    """Return the state of [CLS], the text's vector. Its length does not matter: a code has its own scale."""
     states: NDArray[Any] = model.session.run(["last_hidden_state"], inputs)[0]
     return states[0, 0]  # type: ignore[no-any-return]
 
