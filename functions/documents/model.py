@@ -108,7 +108,8 @@ class Job(BaseModel):
 
     `percent` never goes back. `whole`: nothing is sent to the index before all was read, since an earlier version
     answers until then. `planned`: all parts exist, of `unit`s. `ocr`: pages without text are to be
-    looked at as images. `told_at` is when those who follow it heard of it last.
+    looked at as images. `told_at` is when those who follow it heard of it last. Its pages are sent under `title`: one
+    that the document is given meanwhile is brought to search when the job has ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -127,6 +128,7 @@ class Job(BaseModel):
     unit: str = "page"
     ocr: bool = False
     told_at: str = ""
+    title: str = ""
 
 
 class Upload(BaseModel):
@@ -155,10 +157,10 @@ class Document(BaseModel):
 
     `version` is the newest that arrived, 0 before the first. `uploads` were begun: each has a number of its own, the
     version that it becomes, so that numbers of uploads that came to nothing are missing. Search answers from
-    `shown_revision`, which read `shown_version` and gave `shown_pages` sources. `pages_sent` is the most that any
-    revision gave the index: so many sources may exist. `sent_revision` is the newest that gave it any: search answers
-    from one revision alone where it is the one shown. `edits` counts what users changed (their optimistic lock),
-    `due_at` is when the watchdog looks.
+    `shown_revision`, which read `shown_version` and gave `shown_pages` sources under `shown_title`. `pages_sent` is the
+    most that any revision gave the index: so many sources may exist. `sent_revision` is the newest that gave it any:
+    search answers from one revision alone where it is the one shown. `edits` counts what users changed (their
+    optimistic lock), `due_at` is when the watchdog looks.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -181,6 +183,7 @@ class Document(BaseModel):
     shown_version: int = 0
     shown_revision: int = 0
     shown_pages: int = 0
+    shown_title: str = ""
     sent_revision: int = 0
     pages_sent: int = 0
     job: Job | None = None

@@ -59,7 +59,7 @@ async def _send_last(context: Context, document: Document, job: Job, numbers: Se
     if version is None:
         return
     revision, number = job.revision, job.counts.parts + 1
-    body = await texts.encoded(texts.batch(document, version, revision, numbers, {}))
+    body = await texts.encoded(texts.batch(document, version, job, numbers, {}))
     await context.dependencies.blobs.put(keys.document_text(context.tenant_id, document.id, revision, number), body)
     part = Part(part=number, first=0, last=0, offset=job.counts.pages, state=PartState.SENT, pages=len(numbers))
 

@@ -44,6 +44,9 @@ def given_up(
     if document.sent_revision != document.shown_revision:
         changes |= starting.sending_again(document, "restore")
         also.append(outbox.message(starting.restore(tenant_id, correlation_id, document)))
+    else:
+        begun, message = starting.retitled(tenant_id, correlation_id, document)
+        changes, also = changes | begun, [*also, *message]
     return Decision(changes, also)
 
 
@@ -83,6 +86,7 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
             "shown_version": job.version,
             "shown_revision": revision,
             "shown_pages": job.counts.pages,
+            "shown_title": job.title,
             "sent_revision": revision,
             # What earlier revisions left behind is looked for until it is gone.
             "due_at": progress.later() if revision > 1 else progress.due(None, document.upload),
@@ -94,7 +98,9 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
             also.append(Put(ended.to_item(context.tenant_id, document_id), overwrite=True))
             if not progress.is_beside(job):
                 changes |= {"state": ended.state, "cause": ended.cause, "media_type": ended.media_type}
-        return Decision(changes, also)
+        after = document.model_copy(update=changes)
+        begun, message = starting.retitled(context.tenant_id, context.correlation_id, after)
+        return Decision(changes | begun, [*also, *message])
 
     if await context.change(document_id, decide) is not None and revision > 1:
         await tidy(context, document_id)

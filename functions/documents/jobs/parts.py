@@ -117,15 +117,13 @@ def _bad(job: Job, number: int, error: ReadingError) -> BadPage:
     return BadPage(number=number, label=f"{job.unit} {number}", code=error.code, message=error.message)
 
 
-async def put(
-    context: Context, document: Document, version: Version, revision: int, part: Part, reading: Reading
-) -> Part:
+async def put(context: Context, document: Document, version: Version, job: Job, part: Part, reading: Reading) -> Part:
     """Store a part's text, and return the part as it is then."""
     pages = _by_number(reading)
     numbers = range(part.offset + 1, part.offset + 1 + part.last - part.first + 1)
-    batch = texts.batch(document, version, revision, numbers, pages)
+    batch = texts.batch(document, version, job, numbers, pages)
     chunks = await texts.chunks(batch)
-    await store_text(context, document.id, revision, part.part, batch)
+    await store_text(context, document.id, job.revision, part.part, batch)
     return part.model_copy(
         update={
             "state": PartState.READ,
@@ -168,7 +166,7 @@ async def read_part(context: Context, document: Document, job: Job, part: Part, 
     revision = job.revision
     async with opened(context, document, job) as file:
         reading = await read(context, file, job, part, deadline)
-        after = await put(context, document, file.version, revision, part, reading)
+        after = await put(context, document, file.version, job, part, reading)
     failed = not after.characters and len(after.bad_pages) == after.pages
     await _read(context, document.id, revision, after, PartState.FAILED if failed else PartState.READ)
 

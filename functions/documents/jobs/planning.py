@@ -84,7 +84,7 @@ async def _cut(context: Context, document: Document, version: Version, job: Job,
     for part in progress.plan(len(reading.pages)):
         pages = reading.pages[part.offset : part.offset + part.last - part.first + 1]
         found = {part.offset + place: (page.text, page.place) for place, page in enumerate(pages, start=1)}
-        batch = texts.batch(document, version, job.revision, found, found)
+        batch = texts.batch(document, version, job, found, found)
         await reading_parts.store_text(context, document.id, job.revision, part.part, batch)
         parts.append(
             part.model_copy(

@@ -34,7 +34,7 @@ async def copy(context: Context, event: RestoreDocument, document: Document, job
 
     async def one(part: Part) -> bool:
         async with slots:
-            return version is None or await _copy(context, document, version, job.revision, part)
+            return version is None or await _copy(context, document, version, job, part)
 
     todo = [part for part in shown if part.part not in made]
     for start in range(0, len(todo), _AT_ONCE):
@@ -48,7 +48,7 @@ async def copy(context: Context, event: RestoreDocument, document: Document, job
     return True
 
 
-async def _copy(context: Context, document: Document, version: Version, revision: int, part: Part) -> bool:
+async def _copy(context: Context, document: Document, version: Version, job: Job, part: Part) -> bool:
     if part.state is not PartState.FAILED:
         key = keys.document_text(context.tenant_id, document.id, document.shown_revision, part.part)
         body = await context.dependencies.blobs.get(key)
@@ -56,10 +56,10 @@ async def _copy(context: Context, document: Document, version: Version, revision
             log("error", "stored text is missing", key=key)
             return False
         stored = await asyncio.to_thread(SourceBatch.decode, body)
-        again = await asyncio.to_thread(texts.restamped, stored, document, version, revision)
-        await reading_parts.store_text(context, document.id, revision, part.part, again)
+        again = await asyncio.to_thread(texts.restamped, stored, document, version, job)
+        await reading_parts.store_text(context, document.id, job.revision, part.part, again)
         part = part.model_copy(update={"state": PartState.READ})
-    await reading_parts.create(context, document, revision, [part])
+    await reading_parts.create(context, document, job.revision, [part])
     return True
 
 

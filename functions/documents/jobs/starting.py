@@ -6,7 +6,8 @@ to be sent under a new revision (`RestoreDocument`).
 
 from typing import Any, Literal
 
-from almanac.aws.table import Put
+from almanac.aws import outbox
+from almanac.aws.table import Put, Write
 from almanac.clock import now
 from almanac.events import ReadDocument, RestoreDocument
 from almanac.index.manifest import Manifest
@@ -29,6 +30,7 @@ def begun(
         started_at=at,
         heartbeat_at=at,
         deadline_at=progress.deadline(at, size),
+        title=document.title,
     )
     return {
         "state": DocumentState.PROCESSING,
@@ -50,6 +52,7 @@ def sending_again(document: Document, reason: Literal["restore", "move"]) -> dic
         started_at=at,
         heartbeat_at=at,
         deadline_at=progress.deadline(at, document.size, document.pages_sent),
+        title=document.title,
     )
     return {"revision": job.revision, "job": job, "due_at": progress.due(job, document.upload)}
 
@@ -66,6 +69,13 @@ def restore(tenant_id: str, correlation_id: str, document: Document) -> RestoreD
     return RestoreDocument(
         tenant_id=tenant_id, correlation_id=correlation_id, document_id=document.id, revision=revision
     )
+
+
+def retitled(tenant_id: str, correlation_id: str, document: Document) -> tuple[dict[str, Any], list[Write]]:
+    """Return what brings a document's title to search, which holds it with each page; for one of which no job runs."""
+    if not document.shown_pages or document.title == document.shown_title:
+        return {}, []
+    return sending_again(document, "move"), [outbox.message(restore(tenant_id, correlation_id, document))]
 
 
 def moving(

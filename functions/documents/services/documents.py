@@ -87,7 +87,14 @@ class DocumentService:
                 raise EditConflict(document.edits)
             place = await self._place(document, changes)
             described = {name: changes[name] for name in changes if name not in {"project_id", "collection_id"}}
-            moved, also = await self._move(document, place) if place else self._retitle(document, described)
+            after = document.model_copy(update=described)
+            moved: dict[str, Any] = {}
+            also: list[Write] = []
+            if place is not None:
+                moved, also = await self._move(after, place)
+            elif not targets.is_at_work(after):
+                # A running job ends with what brings the title to search.
+                moved, also = starting.retitled(self._tenant_id, correlation_id(), after)
             try:
                 with calm():
                     return await self._store.save(
@@ -122,14 +129,6 @@ class DocumentService:
         also: list[Write] = [*place.checks, *writes, *await self._claims(there)]
         also += [outbox.message(message)] if message else []
         return {**changes, "project_id": place.project_id, "collection_id": place.collection_id}, also
-
-    def _retitle(self, document: Document, described: Mapping[str, Any]) -> tuple[dict[str, Any], list[Write]]:
-        """Return what brings a new title to search, which holds it with each page; a running job sends the rest so."""
-        retitled = described.get("title", document.title) != document.title
-        if not retitled or not document.shown_pages or targets.is_at_work(document):
-            return {}, []
-        message = starting.restore(self._tenant_id, correlation_id(), document)
-        return starting.sending_again(document, "move"), [outbox.message(message)]
 
     async def _claims(self, there: Document) -> list[Put]:
         """Return what makes a document's bytes its own in its new place; raises `DuplicateDocument`."""

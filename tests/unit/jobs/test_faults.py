@@ -65,6 +65,14 @@ def cancel_a_first_version(world: World) -> str:
     return document_id
 
 
+def retitle_what_is_being_read(world: World) -> str:
+    document_id = world.upload(pages(PAGES))
+    world.relay()
+    world.deliver()
+    world.retitle(document_id, "Scope")
+    return document_id
+
+
 SCENARIOS = [
     upload,
     upload_without_pages,
@@ -72,6 +80,7 @@ SCENARIOS = [
     upload_a_damaged_version,
     cancel_what_was_sent_in_part,
     cancel_a_first_version,
+    retitle_what_is_being_read,
 ]
 Scenario = Callable[[World], str]
 
@@ -110,6 +119,25 @@ def test_killed_at_any_call_a_document_ends_as_if_nothing_had_happened(
         world.settle()
         assert world.summary(document_id) == expected, f"killed at call {call} of {count}"
         assert not world.queue
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["read", "given up"])
+@pytest.mark.parametrize("deliveries", range(9))
+def test_a_title_given_at_any_moment_of_a_job_is_what_search_shows(
+    deliveries: int, read: bool, loop: asyncio.AbstractEventLoop, tmp_path: Path
+) -> None:
+    world = World(tmp_path, loop)
+    document_id = world.upload(pages(PAGES, "old"))
+    world.settle()
+    world.upload(pages(PAGES, "new") if read else ["nothing"], document_id, kind="" if read else "%broken corrupt")
+    for _ in range(deliveries):
+        world.relay()
+        if world.queue:
+            world.deliver()
+    world.retitle(document_id, "Scope")
+    world.settle()
+    assert world.titles(document_id) == {"Scope"}
+    assert world.shown()[document_id] == dict(enumerate(pages(PAGES, "new" if read else "old"), start=1))
 
 
 def test_a_document_in_pieces_is_whole_after_many_deaths(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ class Documents(RuleBasedStateMachine):
             self.world.reprocess(document_id)
             self.model[document_id].coming = self.model[document_id].newest
 
+    @rule(document_id=documents, title=st.sampled_from(["Plan", "Scope", "Minutes"]))
+    def retitle(self, document_id: str, title: str) -> None:
+        self.world.retitle(document_id, title)
+
     @rule(document_id=documents)
     def cancel(self, document_id: str) -> None:
         self._look(document_id)
@@ -162,6 +166,7 @@ class Documents(RuleBasedStateMachine):
         self.world.settle()
         for document_id in self.model:
             self._look(document_id)
+            assert self.world.titles(document_id) <= {self.world.document(document_id).title}
         seen = {name: each for name, each in self.model.items() if each.collection not in self.private}
         for principal, expected in ((self._reader(), seen), (None, self.model)):
             shown = self._searchable(principal)

@@ -16,7 +16,7 @@ from almanac import tenancy
 from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
-from almanac.aws.table import Put, Table, plain
+from almanac.aws.table import Put, Table, Write, plain
 from almanac.clock import now
 from almanac.embeddings.testing import HashEmbedder
 from almanac.events import AnyEvent, Happened, IndexSources
@@ -31,6 +31,7 @@ from documents.jobs import ending, progress, starting, wiring
 from documents.jobs.context import Dependencies
 from documents.jobs.files import Originals
 from documents.model import Document, DocumentState, Version
+from documents.services import targets
 from documents.store import DocumentStore
 from tests.support.memory import Killed, MemoryStore
 from tests.support.plain_files import PlainReader, file_of, visible
@@ -136,6 +137,16 @@ class World:
         event = starting.read_again(self.tenant, "test", document)
         self.run(self.documents.save(document, "test", outbox.message(event), **begun))
 
+    def retitle(self, document_id: str, title: str) -> None:
+        """Give a document a title as the API does."""
+        before = self.document(document_id)
+        after = before.model_copy(update={"title": title})
+        changes: dict[str, Any] = {}
+        also: list[Write] = []
+        if not targets.is_at_work(before):
+            changes, also = starting.retitled(self.tenant, "test", after)
+        self.run(self.documents.save(before, "test", *also, title=title, **changes))
+
     def relay(self) -> None:
         """Move the outbox to the queue."""
         waiting = [item for item in self.store.items.values() if item.get("entity") == {"S": outbox.ENTITY}]
@@ -227,6 +238,11 @@ class World:
             _, document_id, number = name.split(":")
             found.setdefault(document_id, {})[int(number)] = text
         return found
+
+    def titles(self, document_id: str) -> set[str]:
+        """Return the titles under which search has pages of a document."""
+        found = self.run(visible(self.tenant, self.table, self.blobs))
+        return {info.title for name, (info, _) in found.items() if name.split(":")[1] == document_id}
 
     def summary(self, document_id: str) -> dict[str, Any]:
         """Return all that stays of a document, without times and what only counts writes."""
