@@ -1,7 +1,7 @@
 """What happens, as it happens: over a socket, or by asking again and again where there is none.
 
 A connection that breaks is made again and goes on behind the last event that was seen: nothing is missed and nothing
-comes twice.
+comes twice. A server that was there once is waited for when it goes away.
 """
 
 import json
@@ -20,7 +20,10 @@ TICKETS = "/api/v1/realtime/tickets"
 EVENTS = "/api/v1/events"
 PAGE = 100
 POLL_SECONDS = 1.0
+POLLED_SECONDS = 60.0
+"""How long it is polled before a socket is tried again."""
 FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 15.0
 PING_SECONDS = 240.0
 """Sooner than the gateway ends a connection on which nobody says anything (10 minutes)."""
 _LONG_POLL_SECONDS = 20
@@ -29,15 +32,22 @@ _ATTEMPTS = 3
 _FRAME_BYTES = 256 * 1024
 # A new connection is the way out of these.
 _PASSING = frozenset({"busy", "connection_gone", "ticket_refused"})
+_GONE = "gone"
+_TOO_MANY_CALLS = 429
+
+Notice = Callable[[str], None]
+"""Is told what a person who watches should know besides the events."""
 
 
 class Feed:
     """Events of one topic after `after`, or from now on when that is None. `is_live` tells whether over a socket."""
 
-    def __init__(self, api: Api, topic: str, after: int | None = None) -> None:
+    def __init__(self, api: Api, topic: str, after: int | None = None, notice: Notice = lambda _: None) -> None:
         self._api = api
         self._topic = topic
         self._position = after
+        self._notice = notice
+        self._has_begun = False
         self.is_live = False
 
     def events(
@@ -45,22 +55,31 @@ class Feed:
     ) -> Iterator[Document | None]:
         """Iterate over events, and None whenever nothing was heard for `seconds`; ends when `until` says so.
 
-        Raises `CliError` when the topic cannot be followed.
+        Raises `CliError` when the topic cannot be followed, or not any more.
         """
-        failures = 0
+        broken, pauses, said = 0, 0, ""
         while not until():
+            polls = broken >= _ATTEMPTS
+            # Whoever polled for a while tries once whether there are sockets now.
+            broken = min(broken, _ATTEMPTS - 1)
             try:
-                for event in self._socket(until, seconds):
-                    failures = 0
+                for event in self._polled(until, seconds) if polls else self._socket(until, seconds):
+                    pauses, broken, said = 0, broken if polls else 0, ""
                     yield event
+                continue
             except _Broken:
-                self.is_live = False
-                failures += 1
-            if failures >= _ATTEMPTS:
-                yield from self._polled(until, seconds)
-                return
+                broken += 1
+            except CliError as error:
+                if not (self._has_begun and passes(error)):
+                    raise
+                if error.problem != said:
+                    said = error.problem
+                    self._notice(f"{said} It is tried again.")
+            self.is_live = False
             yield None
-            time.sleep(FIRST_PAUSE_SECONDS * 2**failures)
+            longest = LONGEST_PAUSE_SECONDS if seconds is None else min(seconds, LONGEST_PAUSE_SECONDS)
+            time.sleep(min(longest, FIRST_PAUSE_SECONDS * 2**pauses))
+            pauses = min(pauses + 1, 10)
 
     def _socket(self, until: Callable[[], bool], seconds: float | None) -> Iterator[Document | None]:
         from websockets.exceptions import WebSocketException
@@ -78,8 +97,7 @@ class Feed:
     def _heard(
         self, socket: "ClientConnection", until: Callable[[], bool], seconds: float | None
     ) -> Iterator[Document | None]:
-        asked: Document = {"action": "subscribe", "topic": self._topic}
-        socket.send(json.dumps(asked | ({} if self._position is None else {"resume_from": self._position})))
+        self._ask(socket)
         patience, said = min(seconds or PING_SECONDS, PING_SECONDS), time.monotonic()
         while not until():
             try:
@@ -87,10 +105,17 @@ class Feed:
             except TimeoutError:
                 yield None
             else:
-                yield from self._taken(frame)
+                if frame.get("code") == _GONE and self._goes_on(frame):
+                    self._ask(socket)
+                else:
+                    yield from self._taken(frame)
             if time.monotonic() - said > PING_SECONDS:
                 socket.send('{"action":"ping"}')
                 said = time.monotonic()
+
+    def _ask(self, socket: "ClientConnection") -> None:
+        asked: Document = {"action": "subscribe", "topic": self._topic}
+        socket.send(json.dumps(asked | ({} if self._position is None else {"resume_from": self._position})))
 
     def _admitted(self) -> str:
         """Return the address of one new connection."""
@@ -105,7 +130,7 @@ class Feed:
         """Give a frame's events that are new; raises `CliError` when it says that there will be none."""
         match frame.get("type"):
             case "subscribed":
-                self.is_live = True
+                self.is_live = self._has_begun = True
                 if self._position is None:
                     self._position = int(frame["sequence"])
             case "events":
@@ -121,19 +146,41 @@ class Feed:
                 self._position = event["sequence"]
                 yield event
 
+    def _goes_on(self, gone: Document) -> bool:
+        """Go on with the oldest event that is kept, unless somebody asked for one by its number that is not."""
+        if self._position and not self._has_begun:
+            return False
+        if self._has_begun:
+            self._notice(str(gone.get("detail")))
+        self._position = int(gone["oldest"]) - 1
+        return True
+
     def _polled(self, until: Callable[[], bool], seconds: float | None) -> Iterator[Document | None]:
         wait = _LONG_POLL_SECONDS if seconds is None else min(int(seconds), _LONG_POLL_SECONDS)
         if self._position is None:
             self._position = self._newest()
+        began = time.monotonic()
         while not until():
-            began = time.monotonic()
-            page = self._api.get(EVENTS, topic=self._topic, after=self._position, limit=PAGE, wait=wait or None)
+            asked = time.monotonic()
+            page = self._page(wait)
+            self._has_begun = True
             yield from self._new(page["items"])
             # Behind the last item where what follows it is not for this caller.
             self._position = int(page["after"])
             if not page["items"]:
                 yield None
-                time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
+                time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - asked)))
+            if time.monotonic() - began >= POLLED_SECONDS:
+                return
+
+    def _page(self, wait: int) -> Document:
+        try:
+            page = self._api.get(EVENTS, topic=self._topic, after=self._position, limit=PAGE, wait=wait or None)
+        except CliError as error:
+            if error.fields.get("code") != _GONE or not self._goes_on({"detail": error.problem, **error.fields}):
+                raise
+            return {"items": [], "after": self._position}
+        return dict(page)
 
     def _newest(self) -> int:
         """Return the number of the topic's last event, 0 where there was none."""
@@ -147,8 +194,14 @@ class _Broken(Exception):
     """The socket is not there, or not any more."""
 
 
+def passes(error: CliError) -> bool:
+    """Tell whether the API, which was there, may be there again later."""
+    answered = int(error.fields.get("status", 0))
+    return error.status is Exit.UNREACHABLE or answered >= 500 or answered == _TOO_MANY_CALLS
+
+
 def _refusal(frame: Document) -> CliError:
     code = str(frame.get("code"))
     status = Exit.NOT_FOUND if code in {"not_found", "topic_not_found"} else Exit.API_ERROR
-    way_out = "Without --after it goes on from now." if code == "gone" else "Check the topic's name and id."
+    way_out = "Without --after it goes on from now." if code == _GONE else "Check the topic's name and id."
     return CliError(str(frame.get("detail") or code), way_out, status, {"code": code})

@@ -7,7 +7,7 @@ import typer
 
 from almanac_cli.client import Document
 from almanac_cli.feed import Feed
-from almanac_cli.output import connected, escape, output
+from almanac_cli.output import connected, escape, messages, output
 
 app = typer.Typer()
 
@@ -24,7 +24,8 @@ def watch(
     """Follow a topic until interrupted; a connection that breaks goes on where it was."""
     with connected(as_json) as api:
         shown = 0
-        for event in Feed(api, topic, after).events():
+        feed = Feed(api, topic, after, lambda said: messages.print(escape(said), soft_wrap=True))
+        for event in feed.events():
             if event is None:
                 continue
             typer.echo(json.dumps(event)) if as_json else output.print(told(event), soft_wrap=True)

@@ -59,6 +59,7 @@ def watched(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(feed, "LONGEST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(feed, "POLL_SECONDS", 0.01)
 
 
@@ -107,3 +108,79 @@ def test_a_busy_topic_is_asked_for_again(api: FakeApi, cli: Cli) -> None:
 def test_who_is_not_logged_in_is_told_so_at_once(api: FakeApi, cli: Cli) -> None:
     api.answer("POST", feed.TICKETS, {"detail": "Who are you?"}, status=401)
     assert cli.run("watch", TOPIC).exit_code == 5
+
+
+def breaking(socket: ServerConnection, _first: dict[str, Any]) -> None:
+    socket.close()
+
+
+def test_a_server_that_was_away_for_a_while_is_waited_for(api: FakeApi, cli: Cli) -> None:
+    away = [(503, {"detail": "Away."})] * 6
+    back = telling(event(2), asked={"resume_from": 1}, begins=1)
+    with sockets(api, telling(event(1), asked={}, begins=0), back):
+        (admitted,) = api.answers["POST", feed.TICKETS]
+        api.answers["POST", feed.TICKETS] = [admitted, *away, admitted]
+        api.answers["GET", feed.EVENTS] = [(503, {"detail": "Away."})]
+        result = cli.run("watch", TOPIC, "--count", "2", "--json")
+    assert [json.loads(line)["sequence"] for line in result.stdout.splitlines()] == [1, 2]
+    assert "Away." in result.stderr
+
+
+def test_a_server_that_was_never_there_is_not_waited_for(api: FakeApi, cli: Cli) -> None:
+    api.answer("POST", feed.TICKETS, {"detail": "Away."}, status=503)
+    api.answer("GET", feed.EVENTS, {"detail": "Away."}, status=503)
+    assert cli.run("watch", TOPIC).exit_code == 3
+
+
+def test_who_lost_its_access_while_watching_is_told_so(api: FakeApi, cli: Cli) -> None:
+    with sockets(api, telling(event(1), asked={}, begins=0)):
+        (admitted,) = api.answers["POST", feed.TICKETS]
+        api.answers["POST", feed.TICKETS] = [admitted, (403, {"detail": "Not any more."})]
+        result = cli.run("watch", TOPIC)
+    assert (result.exit_code, "Not any more." in result.stderr) == (5, True)
+
+
+def test_sockets_are_tried_again_after_a_time_of_polling(
+    api: FakeApi, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "POLLED_SECONDS", 0.0)
+    with sockets(api, breaking, breaking, breaking, telling(event(2), asked={"resume_from": 1}, begins=1)):
+        api.answer("GET", feed.EVENTS, {"items": [event(1)], "after": 1})
+        told = watched(cli, "--after", "0", "--count", "2")
+    assert [one["sequence"] for one in told] == [1, 2]
+
+
+def gone(oldest: int) -> dict[str, Any]:
+    detail = f"Events before {oldest} are not kept."
+    return {"type": "error", "topic": TOPIC, "code": "gone", "detail": detail, "oldest": oldest}
+
+
+def test_all_that_is_kept_begins_with_the_oldest_that_is(api: FakeApi, cli: Cli) -> None:
+    def talk(socket: ServerConnection, first: dict[str, Any]) -> None:
+        assert first["resume_from"] == 0
+        socket.send(json.dumps(gone(oldest=8)))
+        telling(event(8), asked={"resume_from": 7}, begins=7)(socket, json.loads(socket.recv()))
+
+    with sockets(api, talk):
+        assert [one["sequence"] for one in watched(cli, "--after", "0", "--count", "1")] == [8]
+    api.answer("POST", feed.TICKETS, {"detail": "No sockets."}, status=404)
+    api.answers["GET", feed.EVENTS] = [(410, gone(oldest=8)), (200, {"items": [event(8)], "after": 8})]
+    assert [one["sequence"] for one in watched(cli, "--after", "0", "--count", "1")] == [8]
+    assert api.sent("GET", feed.EVENTS)[-1].query["after"] == ["7"]
+
+
+def test_what_was_missed_for_good_is_said_and_the_rest_told(api: FakeApi, cli: Cli) -> None:
+    def talk(socket: ServerConnection, _first: dict[str, Any]) -> None:
+        socket.send(json.dumps(gone(oldest=8)))
+        telling(event(8), asked={"resume_from": 7}, begins=7)(socket, json.loads(socket.recv()))
+
+    with sockets(api, telling(event(1), asked={}, begins=0), talk):
+        result = cli.run("watch", TOPIC, "--count", "2", "--json")
+    assert [json.loads(line)["sequence"] for line in result.stdout.splitlines()] == [1, 8]
+    assert "not kept" in result.stderr
+
+
+def test_a_number_that_is_not_kept_any_more_is_an_error(api: FakeApi, cli: Cli) -> None:
+    with sockets(api, lambda socket, _: socket.send(json.dumps(gone(oldest=8)))):
+        result = cli.run("watch", TOPIC, "--after", "3")
+    assert (result.exit_code, "not kept" in result.stderr) == (1, True)
