@@ -1,5 +1,6 @@
 """How far files are: a bar for each on a terminal, a line for each step elsewhere, nothing with `--json`."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,13 +18,40 @@ class Bar:
     """One file's progress; this one shows nothing."""
 
     def moved(self, step: str, done: int, total: int) -> None:
-        """Show that so many of the file's bytes are through a step; a `total` of 0 is not known."""
+        """Show that so many of the file's bytes are through a step, never fewer; a `total` of 0 is not known."""
 
     def job(self, document: Document) -> None:
         """Show how far the document's job is; never behind what was shown."""
 
     def end(self, word: str) -> None:
         """Show how it ended."""
+
+
+class Stopped(Exception):
+    """Whoever waits for the file does so no more."""
+
+
+class Stoppable(Bar):
+    """A bar that ends the work which moves it once `stopped` is set: that raises `Stopped`."""
+
+    def __init__(self, bar: Bar, stopped: threading.Event) -> None:
+        self._bar = bar
+        self._stopped = stopped
+
+    def moved(self, step: str, done: int, total: int) -> None:
+        self._check()
+        self._bar.moved(step, done, total)
+
+    def job(self, document: Document) -> None:
+        self._check()
+        self._bar.job(document)
+
+    def end(self, word: str) -> None:
+        self._bar.end(word)
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise Stopped
 
 
 @contextmanager
@@ -45,10 +73,14 @@ class _Live(Bar):
     def __init__(self, progress: "Progress", name: str) -> None:
         self._progress = progress
         self._percent = 0
+        self._moved = ("", 0)
         shown = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
         self._task: TaskID = progress.add_task(f"{escape(shown):<{_NAME_WIDTH}}", total=None, done="waiting")
 
     def moved(self, step: str, done: int, total: int) -> None:
+        before, most = self._moved
+        done = max(done, most) if step == before else done
+        self._moved = (step, done)
         self._progress.update(self._task, total=total or None, completed=done, done=f"{step} {_size(done)}")
 
     def job(self, document: Document) -> None:

@@ -1,6 +1,8 @@
 """The API over HTTP: problems become `CliError`s that say what to do."""
 
-from collections.abc import Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -12,6 +14,8 @@ from almanac_cli.errors import CliError, Exit
 from almanac_cli.sign_in import AsPerson, is_local
 
 TIMEOUT_SECONDS = 45.0
+PATIENCE_SECONDS = 60.0
+"""How long a call that came too early waits for its turn in all."""
 PAGE = 100
 
 _STATUS = {401: Exit.UNAUTHORIZED, 403: Exit.UNAUTHORIZED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
@@ -98,7 +102,9 @@ class Api:
             {"content": content} if content is not None else {"json": body} if body is not None else {}
         )
         try:
-            answer = self._http.request(method, path, params=given, headers=dict(headers or {}), **sent)
+            answer = _in_turn(
+                lambda: self._http.request(method, path, params=given, headers=dict(headers or {}), **sent)
+            )
         except httpx.TimeoutException:
             raise CliError(f"{self.url} did not answer in time.", _WAY_OUT[503], Exit.UNREACHABLE) from None
         except httpx.HTTPError as error:
@@ -134,13 +140,28 @@ class Api:
                 return
 
 
+def _in_turn(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """Send, and again when the API says that there is room: nothing was done of a call that it had no room for."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = send()
+        asked = answer.headers.get("retry-after", "")
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or not asked.isdigit():
+            return answer
+        # Spread out: those that were refused together would come together again.
+        pause = int(asked) + random.uniform(0.0, 1.0)  # noqa: S311 - no secret
+        if time.monotonic() + pause > until:
+            return answer
+        time.sleep(pause)
+
+
 def _refusal(answer: httpx.Response) -> CliError:
     try:
         problem = answer.json()
         detail = str(problem.get("detail") or problem.get("message") or answer.reason_phrase)
     except (ValueError, AttributeError):
         problem, detail = {}, f"{answer.status_code} {answer.reason_phrase}"
-    kept = ("type", "title", "code", "errors", "correlation_id")
+    kept = ("type", "title", "code", "errors", "correlation_id", "oldest")
     fields = {"status": answer.status_code, **{name: problem[name] for name in kept if name in problem}}
     fallback = (
         "Try again; if it goes on, report the correlation id." if answer.status_code >= 500 else "Look at --help."

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from almanac_cli import collections, projects, transfers
-from almanac_cli.bars import Bar, bars
+from almanac_cli.bars import Bar, Stoppable, Stopped, bars
 from almanac_cli.client import Api, Document
 from almanac_cli.errors import CliError, Exit
-from almanac_cli.feed import POLL_SECONDS, Feed
+from almanac_cli.feed import POLL_SECONDS, Feed, passes
 from almanac_cli.output import AsJson, connected, escape, show
 from almanac_cli.people import ask
 
@@ -90,8 +90,19 @@ def followed(api: Api, document_id: str, bar: Bar, deadline: float) -> Document:
             event = next(news)
             data = (event or {}).get("data") or {}
             if data.get("state") not in WORKING:
-                data = found = api.get(path)
+                data = found = _looked_at(api, path, found)
             bar.job(data)
+    return found
+
+
+def _looked_at(api: Api, path: str, before: Document) -> Document:
+    """Return a document as it is now, or as it was before while the API is away."""
+    try:
+        found: Document = api.get(path)
+    except CliError as error:
+        if not passes(error):
+            raise
+        return before
     return found
 
 
@@ -111,11 +122,11 @@ def _news(api: Api, document_id: str) -> Generator[Document | None]:
 
 
 def _uploaded(api: Api, files: list[Path], wish: Wish, *, quiet: bool) -> list[Document]:
-    sending = threading.Semaphore(SENT_AT_ONCE)
+    sending, stopped = threading.Semaphore(SENT_AT_ONCE), threading.Event()
     with bars(quiet) as new_bar, ThreadPoolExecutor(min(len(files), _FILES_AT_ONCE)) as pool:
 
         def run(file: Path) -> Document:
-            bar = new_bar(file.name)
+            bar = Stoppable(new_bar(file.name), stopped)
             result: Document = {"file": str(file)}
             try:
                 with sending:
@@ -131,11 +142,18 @@ def _uploaded(api: Api, files: list[Path], wish: Wish, *, quiet: bool) -> list[D
             bar.end("failed" if "error" in result else "duplicate" if result.get("duplicate") else "done")
             return result
 
-        return list(pool.map(run, files))
+        try:
+            return list(pool.map(run, files))
+        except BaseException:
+            # Those that have begun would otherwise be waited for, for as long as they take.
+            stopped.set()
+            raise
 
 
 def _sent(api: Api, file: Path, wish: Wish, bar: Bar) -> Document:
     """Bring a file to the store, unless its bytes are there; returns the document and whether it is a duplicate."""
+    if not file.is_file() and file.exists():
+        raise CliError(f"{file} is no file.", "Name the files in it.", Exit.USAGE)
     size = file.stat().st_size
     sha256 = transfers.sha256_of(file, lambda done: bar.moved("hashing", done, size))
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
@@ -152,7 +170,7 @@ def _sent(api: Api, file: Path, wish: Wish, bar: Bar) -> Document:
             document = api.post(f"{address}/complete", {"parts": parts})
         else:
             transfers.post_form(answer["upload"], file, lambda done: bar.moved("sending", done, size))
-    except (CliError, OSError):
+    except (CliError, OSError, Stopped):
         _given_up(api, address)
         raise
     return {"document": document, "duplicate": False}

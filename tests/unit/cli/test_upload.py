@@ -1,12 +1,19 @@
 """`almanac upload`: every file is sent whole, followed to its end, and its failure told with the cause."""
 
 import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
-from almanac_cli import feed, transfers, upload
+from almanac_cli import bars, feed, transfers, upload
+from almanac_cli.client import Api
 from tests.unit.cli.conftest import Cli, FakeApi, Request
 
 PATH = "/api/v1/documents"
@@ -167,3 +174,79 @@ def test_progress_is_told_line_by_line_where_there_is_no_terminal(api: FakeApi, 
     taking(api, document("processing", job=job(20)), document("processing", job=job(40)), document("ready"))
     said = cli.run("upload", str(file), "--wait").stderr.splitlines()
     assert said == [f"· plan.pdf: {step}" for step in ("hashing", "sending", "reading", "ready", "done")]
+
+
+def test_an_api_that_is_away_for_a_while_does_not_end_the_waiting(api: FakeApi, cli: Cli, file: Path) -> None:
+    away = {"detail": "Away."}
+    taking(api, document())
+    api.answers["GET", f"{PATH}/doc_1"] = [(200, document()), (503, away), (502, away), (200, document("ready"))]
+    (result,) = cli.json("upload", str(file), "--wait")["items"]
+    assert result["document"]["state"] == "ready"
+
+
+def test_a_file_is_sent_when_the_api_has_room_for_it(api: FakeApi, cli: Cli, file: Path) -> None:
+    taking(api)
+    (taken,) = api.answers["POST", PATH]
+    api.headers[PATH] = {"retry-after": "0"}
+    api.answers["POST", PATH] = [(429, {"code": "rate_limited", "detail": "Too many calls."})] * 3 + [taken]
+    (result,) = cli.json("upload", str(file))["items"]
+    assert "error" not in result
+    assert len(api.sent("POST", "/store")) == 1
+
+
+def test_who_would_have_to_wait_for_long_is_told_so_at_once(api: FakeApi, cli: Cli) -> None:
+    api.answer("GET", f"{PATH}/doc_1", {"code": "rate_limited", "detail": "Too many calls."}, status=429)
+    api.headers[f"{PATH}/doc_1"] = {"retry-after": "3600"}
+    assert cli.run("documents", "show", "doc_1").exit_code == 1
+    assert len(api.sent("GET", f"{PATH}/doc_1")) == 1
+
+
+def test_an_interrupted_upload_ends_and_does_not_wait_for_its_files(
+    api: FakeApi, cli: Cli, file: Path, config_file: Path
+) -> None:
+    taking(api, document("processing", job=job(20)))
+    command = [sys.executable, "-m", "almanac_cli", "upload", str(file), "--wait", "--timeout", "3600"]
+    environment = {**os.environ, "ALMANAC_CONFIG": str(config_file)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        while "reading" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
+
+
+def test_a_file_that_was_not_sent_whole_when_it_was_interrupted_is_given_up(
+    api: FakeApi, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking(api)
+    api.answer("DELETE", f"{PATH}/doc_1/upload", None, status=204)
+
+    class Interrupted(bars.Bar):
+        def moved(self, step: str, done: int, total: int) -> None:
+            if step == "sending":
+                raise bars.Stopped
+
+    wish = upload.Wish({}, None, wait=False, password=None, deadline=0.0)
+    with Api(api.url, "alm_key") as connection, pytest.raises(bars.Stopped):
+        upload._sent(connection, file, wish, Interrupted())
+    assert len(api.sent("DELETE", f"{PATH}/doc_1/upload")) == 1
+
+
+def test_a_bar_does_not_go_back_when_something_is_sent_again() -> None:
+    with Progress(disable=True) as progress:
+        bar = bars._Live(progress, "plan.pdf")
+        shown = []
+        for done in (5, 9, 2, 6, 10):
+            bar.moved("sending", done, 10)
+            shown.append(progress.tasks[0].completed)
+    assert shown == [5, 9, 9, 9, 10]
+
+
+def test_a_directory_is_no_file_and_is_said_to_be_none(api: FakeApi, cli: Cli, file: Path) -> None:
+    result = cli.run("upload", str(file.parent), "--json")
+    (item,) = json.loads(result.stdout)["items"]
+    assert (result.exit_code, "is no file" in item["error"]["detail"]) == (1, True)
+    assert not api.sent("POST", PATH)
