@@ -7,9 +7,10 @@ from almanac.events import AnalyseDocument
 from almanac.observability import log_failure
 from almanac.worker.batch import Deadline
 from documents import analysis
+from documents.analysis.store import AnalysisStore, encode
 from documents.jobs import ending, progress
 from documents.jobs.context import Context
-from documents.model import Step
+from documents.model import Document, Job, Step
 
 _RESERVE_SECONDS = 20
 WARNING = "The document could not be analysed; all of it is searchable."
@@ -29,6 +30,15 @@ async def analyse(context: Context, event: AnalyseDocument, deadline: Deadline) 
 async def without(context: Context, event: AnalyseDocument) -> None:
     """End a revision whose analysis was given up."""
     await ending.finish(context, event.document_id, event.revision, [WARNING])
+
+
+async def carry(context: Context, document: Document, job: Job) -> None:
+    """Keep the analysis of the shown revision for one that sends the same text again."""
+    store = AnalysisStore(context.dependencies.table, context.dependencies.blobs, context.tenant_id)
+    analysis = await store.get(document.id, document.shown_revision) if document.shown_revision else None
+    if analysis is not None:
+        same = analysis.model_copy(update={"revision": job.revision})
+        await store.save(same, await asyncio.to_thread(encode, same))
 
 
 async def _warnings(event: AnalyseDocument, deadline: Deadline) -> list[str]:

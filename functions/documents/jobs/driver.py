@@ -15,7 +15,7 @@ from almanac.events import (
 )
 from almanac.observability import log
 from almanac.worker.batch import Deadline
-from documents.jobs import closing, ending, parts, planning, progress, restoring, sending, settling
+from documents.jobs import analysing, closing, ending, parts, planning, progress, restoring, sending, settling
 from documents.jobs.context import Context, NoTime
 from documents.model import Cause, Document, Job, Part, PartState, Step
 from documents.reading.model import ReadingError
@@ -117,6 +117,7 @@ async def restore(context: Context, event: RestoreDocument, deadline: Deadline) 
         return
     _check(deadline)
     if not job.planned:
+        await analysing.carry(context, document, job)
         if not await restoring.copy(context, event, document, job, deadline):
             return
     else:

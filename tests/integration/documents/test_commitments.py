@@ -6,8 +6,10 @@ import pytest
 
 from almanac.access import Role
 from almanac.ids import new_id
+from tests.integration.documents.shelf import Shelf
 from tests.integration.documents.written import Writer
 from tests.integration.harness import Stack
+from tests.support.plain_files import pages
 
 PROMISE = "Date: 2 March 2026\n\n## Action items\n- Ann: send the signed contract to Acme by 20 March 2026\n"
 DONE = "Date: 9 March 2026\n\nThe signed contract was sent to Acme.\n"
@@ -125,3 +127,31 @@ def test_another_tenants_documents_and_projects_are_not_there(writer: Writer, st
     paths = (f"/api/v1/documents/{document.id}/analysis", f"/api/v1/projects/{writer.project}/commitments")
     for path in paths:
         assert stack.call("documents", "GET", path, tenant=other).status == 404
+
+
+def test_a_document_keeps_its_analysis_when_it_is_renamed_or_moved(shelf: Shelf) -> None:
+    created = shelf.stack.call("projects", "POST", "/api/v1/projects", {"name": "There"}, tenant=shelf.tenant)
+    document = shelf.read([PROMISE])
+    before = shelf.call("GET", f"/documents/{document}/analysis").json
+    for edits, change in enumerate(({"title": "Minutes"}, {"project_id": created.json["id"]}), start=1):
+        assert shelf.call("PATCH", f"/documents/{document}", {"edits": edits, **change}).status == 200
+        shelf.settle()
+        answer = shelf.call("GET", f"/documents/{document}/analysis")
+        assert (answer.status, answer.json) == (200, before)
+    path = f"/projects/{created.json['id']}/commitments"
+    (item,) = shelf.call("GET", path).json["items"]
+    assert (item["who"], item["promised"]["title"]) == ("Ann", "Minutes")
+
+
+def test_a_version_that_is_brought_back_keeps_its_analysis(shelf: Shelf) -> None:
+    document = shelf.read([PROMISE, *pages(45)])
+    before = shelf.call("GET", f"/documents/{document}/analysis").json
+    shelf.upload(pages(60, "new"), document=document)
+    while shelf.document(document).sent_revision == 1:
+        shelf.step("Arrivals")
+        shelf.step("Documents")
+    assert shelf.cancel(document).status == 200
+    shelf.settle()
+    assert shelf.document(document).shown_revision == 3
+    answer = shelf.call("GET", f"/documents/{document}/analysis")
+    assert (answer.status, answer.json) == (200, before)
