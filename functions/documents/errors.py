@@ -97,16 +97,6 @@ class MemberNotFound(NotFound):
         super().__init__("The collection has no member with this id.")
 
 
-class ActorNotFound(NotFound):
-    """There is no such person, service account or API key in the tenant."""
-
-    code = "actor_not_found"
-
-    def __init__(self) -> None:
-        detail = "Nobody in the tenant has this id: give a member's (`usr_`), a service account's (`svc_`) or a key's."
-        super().__init__(detail, field="path.actor_id")
-
-
 class EditConflict(Conflict):
     """The document was changed since the caller read it. `current_edits` is what it is at now."""
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from almanac.aws import keys
 from almanac.aws.table import Item
-from almanac.visible import MEMBER, Visibility
+from almanac.visible import Visibility
 
 
 class State(StrEnum):
@@ -80,29 +80,6 @@ class Project(Record):
             "gsi1sk": self.id,
             **self.model_dump(),
         }
-
-
-class Member(BaseModel):
-    """Who sees a private project: a person, a service account, or an API key of its own.
-
-    A membership is of one private time of the project, its `epoch`: it does not come back with a later one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    project_id: str
-    actor_id: str
-    epoch: str
-    added_at: str
-    added_by: str
-
-    def to_item(self, tenant_id: str) -> Item:
-        key = keys.project_member(tenant_id, self.project_id, self.actor_id)
-        return {**key.as_dict(), "entity": MEMBER, **self.model_dump()}
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Self:
-        return cls.model_validate(item)
 
 
 class SyncError(BaseModel):

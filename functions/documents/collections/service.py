@@ -10,11 +10,11 @@ from almanac.errors import Busy
 from almanac.events import DeleteDocuments
 from almanac.ids import new_id
 from almanac.observability import correlation_id
+from almanac.private_members import Member, MemberPage, MemberStore, NotPrivate
 from almanac.visible import ProjectAccess, Right, Visibility
 from almanac.web.idempotency import Idempotent
-from documents.collections.members import Member, MemberPage, MemberStore
 from documents.collections.store import AlreadyAnswered, CollectionPage, CollectionStore
-from documents.errors import CollectionNotEmpty, CollectionNotPrivate, CollectionReadOnly
+from documents.errors import CollectionNotEmpty, CollectionNotPrivate, CollectionReadOnly, MemberNotFound
 from documents.model import Collection
 from documents.rights import Rights
 
@@ -104,7 +104,7 @@ class CollectionService:
     async def member(self, collection_id: str, actor_id: str) -> Member:
         """Return a member; raises `CollectionNotFound` or `MemberNotFound`."""
         await self.get(collection_id)
-        return await self._members.get(collection_id, actor_id)
+        return await self._member(collection_id, actor_id)
 
     async def members(self, collection_id: str, limit: int, after: str | None) -> MemberPage:
         """Return a page of members; raises `CollectionNotFound`."""
@@ -114,7 +114,7 @@ class CollectionService:
     async def put_member(self, collection_id: str, actor_id: str, right: Right) -> Member:
         """Let somebody of the tenant see the collection, or give a member another right.
 
-        Raises `CollectionNotFound`, `CollectionReadOnly`, `CollectionNotPrivate` or `ActorNotFound`.
+        Raises `CollectionNotFound`, `CollectionReadOnly`, `CollectionNotPrivate`, `ActorNotFound` or `Busy`.
         """
         await self._writable(collection_id)
         epoch = await self._members.epoch(collection_id)
@@ -122,14 +122,17 @@ class CollectionService:
             await self._members.check_actor(actor_id)
             raise CollectionNotPrivate
         member = Member(
-            collection_id=collection_id,
+            owner_id=collection_id,
             actor_id=actor_id,
             right=right,
             epoch=epoch,
             added_at=now(),
             added_by=self._actor_id,
         )
-        await self._members.put(member)
+        try:
+            await self._members.put(member)
+        except NotPrivate:
+            raise CollectionNotPrivate from None
         return member
 
     async def remove_member(self, collection_id: str, actor_id: str) -> None:
@@ -140,7 +143,14 @@ class CollectionService:
         _, access = await self._rights.collection(collection_id)
         if actor_id != self._actor_id:
             _check_write(collection_id, access)
-        await self._members.remove(await self._members.get(collection_id, actor_id))
+        if not await self._members.remove(await self._member(collection_id, actor_id)):
+            raise MemberNotFound
+
+    async def _member(self, collection_id: str, actor_id: str) -> Member:
+        member = await self._members.get(collection_id, actor_id)
+        if member is None:
+            raise MemberNotFound
+        return member
 
     async def _writable(self, collection_id: str) -> Collection:
         collection, access = await self._rights.collection(collection_id)

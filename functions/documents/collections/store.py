@@ -9,8 +9,8 @@ from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update,
 from almanac.errors import Busy, RetryableError, VersionConflict
 from almanac.events import DeleteDocuments
 from almanac.index.manifest import Manifest
-from almanac.visible import Visibility
-from documents.collections.members import closed, opened
+from almanac.private_members import closed, opened
+from almanac.visible import Right, Visibility
 from documents.errors import CollectionNotFound, ProjectNotFound
 from documents.model import Collection
 from documents.rights import ACTIVE, DELETING, still_there
@@ -66,7 +66,7 @@ class CollectionStore:
             link = keys.owned_collection(self._tenant_id, project_id, collection.id)
             writes.append(Put({**link.as_dict(), "entity": "owned_collection", "collection_id": collection.id}))
         if collection.visibility is Visibility.PRIVATE:
-            writes += opened(self._tenant_id, collection.id, actor_id, collection.created_at)
+            writes += opened(self._tenant_id, collection.id, actor_id, collection.created_at, Right.WRITE)
         try:
             await self._commit([*writes, *remembered])
         except ConditionFailed as failed:
@@ -89,7 +89,7 @@ class CollectionStore:
             )
         ]
         if wanted != old.visibility and wanted == Visibility.PRIVATE:
-            writes += opened(self._tenant_id, old.id, actor_id, changes["updated_at"])
+            writes += opened(self._tenant_id, old.id, actor_id, changes["updated_at"], Right.WRITE)
         elif wanted != old.visibility:
             writes += closed(self._tenant_id, old.id)
         try:

@@ -1,23 +1,20 @@
 """Deletes what was in a project or collection that is gone. Readers and search have lost sight of it already."""
 
-import time
 from contextlib import suppress
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed, Item, Table, Update
+from almanac.aws.table import ConditionFailed, Item, Table
 from almanac.events import DeleteDocuments
 from almanac.ids import is_id
 from almanac.observability import log
+from almanac.private_members import MemberStore
 from almanac.worker.batch import Deadline
-from documents.collections.members import MemberStore
 from documents.collections.store import CollectionStore
 from documents.deletion.beginning import begin
 from documents.store import DocumentStore
 
 RESERVE_SECONDS = 10
 _PAGE = 100
-_KEPT_HIDDEN_SECONDS = 8 * 24 * 3600
-"""Longer than what happened in a collection is kept for those who follow it."""
 
 
 class OutOfTime(Exception):
@@ -88,13 +85,5 @@ class Cascade:
         await begin(self._documents, document, requested_by, self._event.correlation_id, dropped=False)
 
     async def _remove(self, collection_id: str) -> None:
-        """Remove a collection, and who saw it; what says that it was private goes after a while.
-
-        A search that began before the delete may still hold its content, and so may what followers are told later: they
-        must find it hidden.
-        """
-        await MemberStore(self._table, self._tenant_id).forget_all(collection_id)
-        private = keys.private_project(self._tenant_id, collection_id)
-        with suppress(ConditionFailed):
-            await self._table.write(Update(private, set={"expires_at": int(time.time()) + _KEPT_HIDDEN_SECONDS}))
+        await MemberStore(self._table, self._tenant_id).forget_deleted(collection_id)
         await self._collections.remove(collection_id)

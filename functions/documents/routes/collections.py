@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from almanac.errors import Busy, Unprocessable, VersionConflict
+from almanac.private_members import ActorNotFound
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import Editor, Reader
 from almanac.web.fields import ProjectId
@@ -13,7 +14,6 @@ from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import (
-    ActorNotFound,
     CollectionNotEmpty,
     CollectionNotFound,
     CollectionNotPrivate,
@@ -146,7 +146,7 @@ async def get_collection_member(principal: Reader, collection_id: str, actor_id:
     "/{collection_id}/members/{actor_id}",
     response_model=CollectionMember,
     responses=problem_responses(
-        CollectionNotFound, CollectionReadOnly, ActorNotFound, CollectionNotPrivate, Unprocessable
+        CollectionNotFound, CollectionReadOnly, ActorNotFound, CollectionNotPrivate, Unprocessable, Busy
     ),
 )
 async def set_collection_member(

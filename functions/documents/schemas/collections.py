@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from almanac import private_members
 from almanac.visible import Right, Visibility
 from almanac.web.fields import (
     ActorId,
@@ -19,7 +20,6 @@ from almanac.web.fields import (
     optional,
 )
 from documents import model
-from documents.collections import members
 
 _WHO_SEES = (
     "`tenant`: whoever sees its project, or everybody in the tenant if it is in none. `private`: of these its members "
@@ -98,8 +98,8 @@ class CollectionMember(BaseModel):
     added_by: ActorId = Field(description="Who gave it this right; itself, for who made the collection private.")
 
     @classmethod
-    def of(cls, record: members.Member) -> Self:
-        return cls.model_validate(record.model_dump())
+    def of(cls, record: private_members.Member) -> Self:
+        return cls.model_validate({**record.model_dump(), "collection_id": record.owner_id})
 
 
 class CollectionMemberList(BaseModel):

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from almanac.errors import Busy, Unprocessable
+from almanac.private_members import ActorNotFound
 from almanac.web.auth import Editor, Reader
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
 from almanac.web.problems import problem_responses
 from projects import wiring
-from projects.errors import ActorNotFound, MemberNotFound, ProjectNotFound, ProjectNotPrivate
+from projects.errors import MemberNotFound, ProjectNotFound, ProjectNotPrivate
 from projects.schemas.members import ProjectMember, ProjectMemberList
 
 router = APIRouter(prefix="/projects/{project_id}/members", tags=["project members"])

@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from almanac import private_members
 from almanac.web.fields import ActorId, Moment, NextCursor, ProjectId
-from projects import model
 
 
 class ProjectMember(BaseModel):
@@ -17,8 +17,8 @@ class ProjectMember(BaseModel):
     added_by: ActorId = Field(description="Who let it in; itself, for who made the project private.")
 
     @classmethod
-    def of(cls, record: model.Member) -> Self:
-        return cls.model_validate(record.model_dump())
+    def of(cls, record: private_members.Member) -> Self:
+        return cls.model_validate({**record.model_dump(), "project_id": record.owner_id})
 
 
 class ProjectMemberList(BaseModel):

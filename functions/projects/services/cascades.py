@@ -9,6 +9,7 @@ from almanac.aws.blobs import Blobs
 from almanac.events import DeleteCheckpoint, DeleteProject, DeleteRepository
 from almanac.index.history import HeadHistory
 from almanac.observability import log
+from almanac.private_members import MemberStore
 from almanac.visible import Sight
 from almanac.worker.batch import Deadline
 from projects.dependencies import Dependencies
@@ -45,7 +46,7 @@ async def delete_project(dependencies: Dependencies, event: DeleteProject, deadl
     except OutOfTime:
         await store.send(event)
         return
-    await store.forget_members(event.project_id)
+    await MemberStore(dependencies.table, event.tenant_id).forget_deleted(event.project_id)
     await store.remove_deleting(keys.project(event.tenant_id, event.project_id))
     log("info", "project deleted", project_id=event.project_id)
 

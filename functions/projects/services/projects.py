@@ -8,13 +8,13 @@ from almanac.clock import now
 from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import new_id
 from almanac.observability import correlation_id
+from almanac.private_members import MemberStore
 from almanac.visible import Sight, Visibility
 from almanac.web.idempotency import Idempotent
 from projects.dependencies import Dependencies
 from projects.model import Project
 from projects.services.base import Answer, once
 from projects.stores.base import Listing
-from projects.stores.members import MemberStore
 from projects.stores.projects import ProjectStore
 
 
@@ -24,7 +24,7 @@ class ProjectService:
         self._tenant_id = principal.tenant_id
         self._actor_id = principal.actor_id
         self._store = ProjectStore(dependencies, principal.tenant_id, Sight(dependencies.table, principal))
-        self._members = MemberStore(dependencies, principal.tenant_id)
+        self._members = MemberStore(dependencies.table, principal.tenant_id)
 
     async def get(self, project_id: str) -> Project:
         return await self._store.get(project_id)

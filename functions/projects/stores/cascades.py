@@ -1,8 +1,6 @@
 """What deletes find and remove, read from base-table partitions: those show every write that was acknowledged."""
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from almanac.aws import keys, outbox
@@ -14,8 +12,6 @@ from projects.model import IndexedState, RepositoryState
 from projects.sync.records import awaited_batches
 
 _PAGE = 100
-_KEPT_HIDDEN_SECONDS = 8 * 24 * 3600
-"""Longer than what happened in a project is kept for those who follow it."""
 
 
 @dataclass(frozen=True)
@@ -112,19 +108,6 @@ class CascadeStore:
                 set={"gsi2pk": keys.due_repositories(), "gsi2sk": iso(at), "next_check_at": iso(at)},
             )
         )
-
-    async def forget_members(self, project_id: str) -> None:
-        """Remove who could see a deleted project, and let what says that it was private go after a while.
-
-        A search that began before the delete may still hold the project's content, and so may what followers are told
-        later: they must find it hidden.
-        """
-        prefix = keys.project_member(self._tenant_id, project_id, "")
-        while rows := (await self._table.query(prefix.pk, prefix=prefix.sk, limit=_PAGE)).items:
-            await self.remove([_key_of(row) for row in rows])
-        private = keys.private_project(self._tenant_id, project_id)
-        with suppress(ConditionFailed):
-            await self._table.write(Update(private, set={"expires_at": int(time.time()) + _KEPT_HIDDEN_SECONDS}))
 
     async def send(self, event: Event) -> None:
         await self._table.write(outbox.message(event))

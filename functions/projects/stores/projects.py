@@ -10,12 +10,12 @@ from almanac.errors import VersionConflict
 from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import is_id
 from almanac.limits.quotas import Quota, one_less
+from almanac.private_members import closed, opened
 from almanac.visible import Sight, Visibility
 from projects.dependencies import Dependencies
 from projects.errors import ProjectNotFound
 from projects.model import Project, State
 from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, edit, is_active, listing_start
-from projects.stores.members import closed, opened
 
 
 class ProjectStore(Store):

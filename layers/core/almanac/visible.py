@@ -6,6 +6,7 @@ project (`projects:all`) costs no read. A member of a private collection may wri
 private project may do in it what it may do in the tenant.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -13,12 +14,35 @@ from typing import Any
 from almanac.access import Permission, Principal
 from almanac.aws import keys
 from almanac.aws.table import Item, Table
+from almanac.ids import is_id
 
-PROJECT, MEMBER = "private_project", "project_member"
-"""The rows: a project while it is private, and one for each of its members."""
-PRIVATE_COLLECTION, COLLECTION_MEMBER = "private_collection", "collection_member"
-"""The same of a collection."""
-_PRIVATE, _MEMBERS = frozenset({PROJECT, PRIVATE_COLLECTION}), frozenset({MEMBER, COLLECTION_MEMBER})
+
+@dataclass(frozen=True)
+class Rows:
+    """What rows are called: one for a project or collection while it is private, and one for each of its members.
+
+    `owner` is the attribute of both that names it.
+    """
+
+    private: str
+    member: str
+    owner: str
+
+
+_OF_PROJECTS = Rows("private_project", "project_member", "project_id")
+_OF_COLLECTIONS = Rows("private_collection", "collection_member", "collection_id")
+_PRIVATE = frozenset({_OF_PROJECTS.private, _OF_COLLECTIONS.private})
+_MEMBERS = frozenset({_OF_PROJECTS.member, _OF_COLLECTIONS.member})
+
+
+def rows_of(owner_id: str) -> Rows:
+    """Return what the rows of a project or collection are called."""
+    return _OF_COLLECTIONS if is_id(owner_id, "col") else _OF_PROJECTS
+
+
+def owner_of(row: Mapping[str, Any]) -> str:
+    """Return the project or collection that a row is of."""
+    return str(row.get(_OF_PROJECTS.owner) or row[_OF_COLLECTIONS.owner])
 
 
 class Visibility(StrEnum):
@@ -91,12 +115,8 @@ class Sight:
 
 def _access(rows: list[Item], actor_id: str) -> ProjectAccess:
     # A membership is of one private time of its project: a row that an earlier one left behind is of another epoch.
-    private: dict[str, Any] = {_owner(row): row["epoch"] for row in rows if row["entity"] in _PRIVATE}
-    mine = {_owner(row): row for row in rows if row["entity"] in _MEMBERS and row["actor_id"] == actor_id}
+    private: dict[str, Any] = {owner_of(row): row["epoch"] for row in rows if row["entity"] in _PRIVATE}
+    mine = {owner_of(row): row for row in rows if row["entity"] in _MEMBERS and row["actor_id"] == actor_id}
     joined = frozenset(name for name, epoch in private.items() if name in mine and mine[name]["epoch"] == epoch)
     read_only = frozenset(name for name in joined if mine[name].get("right") == Right.READ)
     return ProjectAccess(frozenset(private) - joined, joined, read_only=read_only)
-
-
-def _owner(row: Item) -> str:
-    return str(row.get("project_id") or row["collection_id"])
