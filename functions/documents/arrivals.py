@@ -10,13 +10,13 @@ from almanac import runtime
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
+from almanac.dependencies import Dependencies
 from almanac.errors import TerminalError
 from almanac.events import Event
 from almanac.ids import new_ulid
 from almanac.settings import ArrivalsQueueSettings, BucketSettings, TableSettings
 from almanac.tenancy import working_for
 from almanac.worker.batch import Deadline, Response, Worker
-from documents.dependencies import Dependencies
 from documents.model import Cause
 from documents.services.arrivals import Arrivals
 

@@ -7,13 +7,13 @@ from almanac.access import Principal
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
+from almanac.dependencies import Dependencies
 from almanac.limits.quotas import Quotas
 from almanac.settings import BucketSettings, EncryptionSettings, QuotaSettings, TableSettings
 from almanac.web.pagination import CursorSecrets
 from documents.analysis.reports import ReportService
 from documents.collections.service import CollectionService
 from documents.deletion.service import DeletionService
-from documents.dependencies import Dependencies
 from documents.diff.service import DiffService
 from documents.jobs.service import JobService
 from documents.listing.reading import Listing

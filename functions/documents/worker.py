@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from almanac.dependencies import Dependencies
 from almanac.events import (
     AnalyseDocument,
     DeleteDocument,
@@ -21,7 +22,6 @@ from almanac.events import (
 from almanac.settings import DocumentsQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from documents import deletion
-from documents.dependencies import Dependencies
 from documents.jobs import analysing, driver, ending, resending, wiring
 from documents.jobs.context import Context
 from documents.model import Cause

@@ -1,30 +1,9 @@
-"""What the slice's services and workers are given."""
+"""What the slice's API is given."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
-from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
-from almanac.aws.table import Table
-from almanac.index.manifest import Manifest
-from almanac.limits.quotas import Quotas, Usage
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """The stores, and how much of them a tenant may use."""
-
-    table: Table
-    blobs: Blobs
-    quotas: Quotas = field(default_factory=Quotas, kw_only=True)
-
-    @cached_property
-    def usage(self) -> Usage:
-        """Return what remembers, for this process, whether tenants have room for more."""
-        return Usage(self.table, self.quotas)
-
-    def manifest(self, tenant_id: str) -> Manifest:
-        return Manifest(self.table, tenant_id)
+from almanac.dependencies import Dependencies
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from almanac.access import Principal
 from almanac.aws.blobs import Blobs
 from almanac.aws.secrets import Secrets
 from almanac.aws.table import Table
+from almanac.dependencies import Dependencies
 from almanac.limits.quotas import Quotas
 from almanac.settings import (
     BucketSettings,
@@ -19,7 +20,7 @@ from almanac.settings import (
     TableSettings,
 )
 from almanac.web.pagination import CursorSecrets
-from projects.dependencies import ApiDependencies, Dependencies
+from projects.dependencies import ApiDependencies
 from projects.services.checkpoints import CheckpointService
 from projects.services.members import MemberService
 from projects.services.messages import MessageService

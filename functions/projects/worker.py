@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from almanac.dependencies import Dependencies
 from almanac.events import (
     DeleteCheckpoint,
     DeleteMessage,
@@ -19,7 +20,6 @@ from almanac.events import (
 from almanac.settings import ProjectsQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from projects import wiring
-from projects.dependencies import Dependencies
 from projects.services import cascades, indexing, resending
 
 CONCURRENCY = 4

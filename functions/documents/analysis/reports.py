@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from almanac.access import Principal
 from almanac.aws import keys
+from almanac.dependencies import Dependencies
 from almanac.errors import NotFound
 from documents.analysis.commitments import Commitment, CommitmentStatus, Told, derive, same_person
 from documents.analysis.model import Analysis
 from documents.analysis.store import AnalysisStore, Kept, Statements
-from documents.dependencies import Dependencies
 from documents.errors import DocumentVersionNotFound, NothingUploaded
 from documents.listing.reading import Listing, Wanted
 from documents.model import Document
 from documents.rights import Rights, may_read
+from documents.store import DocumentStore
 
 MOST_DOCUMENTS = 500
 MOST_STATEMENTS = 6000
@@ -49,7 +50,7 @@ class ReportService:
     def __init__(self, dependencies: Dependencies, principal: Principal) -> None:
         self._dependencies = dependencies
         self._tenant_id = principal.tenant_id
-        self._documents = dependencies.store(principal.tenant_id)
+        self._documents = DocumentStore(dependencies.table, principal.tenant_id)
         self._analyses = AnalysisStore(dependencies.table, dependencies.blobs, principal.tenant_id)
         self._rights = Rights(dependencies.table, principal.tenant_id, principal)
 

@@ -13,14 +13,14 @@ from almanac.aws import keys, outbox
 from almanac.aws.blobs import ObjectHead
 from almanac.aws.table import Put, Update, Write
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.errors import RetryableError
 from almanac.limits.quotas import DOCUMENT_BYTES, added
 from almanac.observability import log
-from documents.dependencies import Dependencies
 from documents.jobs import starting
 from documents.model import MAX_BYTES, Cause, Document, DocumentState, Upload, Version
 from documents.services import duplicates, targets
-from documents.store import AlsoRefused, Changed
+from documents.store import AlsoRefused, Changed, DocumentStore
 
 _ATTEMPTS = 6
 _CHUNK_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class Arrivals:
         self._dependencies = dependencies
         self._table = dependencies.table
         self._blobs = dependencies.blobs
-        self._store = dependencies.store(tenant_id)
+        self._store = DocumentStore(dependencies.table, tenant_id)
         self._tenant_id = tenant_id
 
     async def take_in(self, document_id: str, version: int) -> Document | None:

@@ -6,17 +6,17 @@ from typing import Any
 from almanac.access import Principal
 from almanac.aws import keys, outbox
 from almanac.aws.table import Put, Write
+from almanac.dependencies import Dependencies
 from almanac.errors import Busy
 from almanac.ids import is_id
 from almanac.observability import correlation_id
-from documents.dependencies import Dependencies
 from documents.errors import DocumentVersionNotFound, DuplicateDocument, EditConflict, NothingUploaded
 from documents.jobs import starting
 from documents.model import Document, Version
 from documents.rights import Place, Rights, may_write
 from documents.services import duplicates, targets
 from documents.services.calm import calm
-from documents.store import AlsoRefused, Changed
+from documents.store import AlsoRefused, Changed, DocumentStore
 
 _ATTEMPTS = 8
 DOWNLOAD_SECONDS = 15 * 60
@@ -28,7 +28,7 @@ class DocumentService:
         self._table = dependencies.table
         self._blobs = dependencies.blobs
         self._tenant_id = principal.tenant_id
-        self._store = dependencies.store(principal.tenant_id)
+        self._store = DocumentStore(dependencies.table, principal.tenant_id)
         self._manifest = dependencies.manifest(principal.tenant_id)
         self._rights = Rights(dependencies.table, principal.tenant_id, principal)
 

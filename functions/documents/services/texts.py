@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import StoreUnavailable
+from almanac.dependencies import Dependencies
 from almanac.index.sources import Place, Source, SourceBatch
 from almanac.text.secrets import clean_source
-from documents.dependencies import Dependencies
 from documents.errors import DocumentVersionNotFound, NothingUploaded
 from documents.model import Document, Part, PartState
 from documents.rights import Rights
+from documents.store import DocumentStore
 
 MOST_PAGES = 100
 MOST_CHARACTERS = 1_000_000
@@ -42,7 +43,7 @@ class TextService:
     def __init__(self, dependencies: Dependencies, principal: Principal) -> None:
         self._blobs = dependencies.blobs
         self._tenant_id = principal.tenant_id
-        self._store = dependencies.store(principal.tenant_id)
+        self._store = DocumentStore(dependencies.table, principal.tenant_id)
         self._rights = Rights(dependencies.table, principal.tenant_id, principal)
 
     async def read(self, document_id: str, version: int | None, first: int, last: int | None) -> Text:

@@ -9,11 +9,11 @@ from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.clients import error_code
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.errors import AppError, Busy, RetryableError
 from almanac.ids import new_id
 from almanac.observability import correlation_id, log_failure
 from almanac.web.idempotency import Idempotent
-from documents.dependencies import Dependencies
 from documents.errors import DocumentNotFound, EmptyFile, InvalidParts, UploadNotFound, UploadNotInParts, UploadPending
 from documents.jobs import progress
 from documents.model import MULTIPART_BYTES, Cause, Document, DocumentState, Upload
@@ -22,7 +22,7 @@ from documents.services import duplicates, targets
 from documents.services.arrivals import Arrivals
 from documents.services.calm import calm
 from documents.services.targets import Target
-from documents.store import AlsoRefused, Changed
+from documents.store import AlsoRefused, Changed, DocumentStore
 
 _ATTEMPTS = 6
 _GIVEN_UP = Cause(
@@ -69,7 +69,7 @@ class UploadService:
         self._usage = dependencies.usage
         self._tenant_id = principal.tenant_id
         self._actor_id = principal.actor_id
-        self._store = dependencies.store(principal.tenant_id)
+        self._store = DocumentStore(dependencies.table, principal.tenant_id)
         self._rights = Rights(dependencies.table, principal.tenant_id, principal)
         self._arrivals = Arrivals(dependencies, principal.tenant_id)
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
+from almanac.dependencies import Dependencies
 from almanac.events import DeleteCheckpoint, DeleteProject, DeleteRepository
 from almanac.index.history import HeadHistory
 from almanac.observability import log
 from almanac.private_members import MemberStore
 from almanac.visible import Sight
 from almanac.worker.batch import Deadline
-from projects.dependencies import Dependencies
 from projects.stores.cascades import CascadeStore
 from projects.stores.checkpoints import CheckpointStore
 from projects.stores.repositories import RepositoryStore

@@ -5,12 +5,12 @@ from typing import Any
 
 from almanac.access import Principal
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.events import DeleteCheckpoint
 from almanac.ids import new_id
 from almanac.observability import correlation_id
 from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
-from projects.dependencies import Dependencies
 from projects.model import Checkpoint
 from projects.services.base import Answer, once
 from projects.stores.base import Listing

@@ -7,10 +7,10 @@ from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import ConditionFailed, Put, Update
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.events import MessageOrigin, SourcesFailed, SourcesIndexed
 from projects import news
 from projects.batches import awaited, put_batch
-from projects.dependencies import Dependencies
 from projects.model import Indexed, IndexedState, Message
 
 _INTERNAL = "an error of Almanac's own; write the message again to have it tried again"

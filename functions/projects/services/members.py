@@ -2,9 +2,9 @@
 
 from almanac.access import Principal
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.private_members import Member, MemberPage, MemberStore, NotPrivate
 from almanac.visible import Sight
-from projects.dependencies import Dependencies
 from projects.errors import MemberNotFound, ProjectNotPrivate
 from projects.stores.projects import ProjectStore
 

@@ -12,6 +12,7 @@ from almanac.aws import keys
 from almanac.aws.clients import StoreUnavailable, error_code
 from almanac.aws.transactions import Refused
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.errors import AppError, Busy, VersionConflict
 from almanac.events import DeleteMessage, IndexSources
 from almanac.ids import new_id, new_ulid
@@ -21,7 +22,6 @@ from almanac.text.secrets import preview
 from almanac.visible import Sight
 from almanac.web.idempotency import Idempotent
 from projects.batches import indexing, put_batch
-from projects.dependencies import Dependencies
 from projects.errors import DuplicateContent
 from projects.model import Indexed, IndexedState, Message
 from projects.services.base import Answer, once

@@ -5,13 +5,13 @@ from typing import Any
 
 from almanac.access import Principal
 from almanac.clock import now
+from almanac.dependencies import Dependencies
 from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import new_id
 from almanac.observability import correlation_id
 from almanac.private_members import MemberStore
 from almanac.visible import Sight, Visibility
 from almanac.web.idempotency import Idempotent
-from projects.dependencies import Dependencies
 from projects.model import Project
 from projects.services.base import Answer, once
 from projects.stores.base import Listing

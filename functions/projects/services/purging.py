@@ -14,6 +14,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.blobs import ObjectVersion
 from almanac.aws.table import Write
 from almanac.clock import iso, now
+from almanac.dependencies import Dependencies
 from almanac.embeddings.base import slug_of
 from almanac.embeddings.cache import text_hash
 from almanac.errors import Busy, NotFound, RetryableError, VersionConflict
@@ -26,7 +27,6 @@ from almanac.index.sources import Kind, SourceRef
 from almanac.observability import log
 from almanac.text.chunking import chunk, embedding_text
 from almanac.text.secrets import found_in, masked, scan
-from projects.dependencies import Dependencies
 from projects.errors import DuplicateContent
 from projects.model import Message
 from projects.services.messages import MessageService

@@ -6,12 +6,12 @@ from typing import NamedTuple, Self
 
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Item, Update
+from almanac.dependencies import Dependencies
 from almanac.errors import Busy, RetryableError
 from almanac.events import ResendDocuments, ResendSources, SyncRepository
 from almanac.observability import log
 from almanac.worker.batch import Deadline
 from projects.batches import awaited, indexing, put_batch
-from projects.dependencies import Dependencies
 from projects.errors import RepositoryNotFound
 from projects.model import Indexed, IndexedState, Message
 from projects.services.cascades import RESERVE_SECONDS, OutOfTime

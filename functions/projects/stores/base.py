@@ -8,8 +8,8 @@ from almanac.aws import keys
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Table, Update
 from almanac.aws.transactions import Parts, commit
+from almanac.dependencies import Dependencies
 from almanac.errors import AppError, VersionConflict
-from projects.dependencies import Dependencies
 from projects.model import Record, State
 
 ACTIVE = "attribute_exists(#pk) AND #state <> :deleting"

@@ -6,10 +6,10 @@ from typing import Any
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Delete, Put, Update
 from almanac.aws.transactions import Parts, Refused
+from almanac.dependencies import Dependencies
 from almanac.events import DeleteCheckpoint
 from almanac.ids import is_id
 from almanac.visible import Sight
-from projects.dependencies import Dependencies
 from projects.errors import CheckpointNotFound, ProjectNotFound
 from projects.model import Checkpoint, State
 from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, is_active, listing_start

@@ -9,13 +9,13 @@ from typing import Any
 from almanac.aws import keys, outbox
 from almanac.aws.table import Delete, Put
 from almanac.aws.transactions import Refused
+from almanac.dependencies import Dependencies
 from almanac.errors import Busy, VersionConflict
 from almanac.events import Event, IndexSources
 from almanac.ids import is_id
 from almanac.index.sources import SourceRef
 from almanac.visible import Sight
 from projects.batches import awaited
-from projects.dependencies import Dependencies
 from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound
 from projects.model import Message
 from projects.stores.base import Listing, Store, is_active, listing_start

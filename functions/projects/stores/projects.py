@@ -6,13 +6,13 @@ from typing import Any
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Update, Write
 from almanac.aws.transactions import Refused
+from almanac.dependencies import Dependencies
 from almanac.errors import VersionConflict
 from almanac.events import DeleteDocuments, DeleteProject
 from almanac.ids import is_id
 from almanac.limits.quotas import Quota, one_less
 from almanac.private_members import closed, opened
 from almanac.visible import Sight, Visibility
-from projects.dependencies import Dependencies
 from projects.errors import ProjectNotFound
 from projects.model import Project, State
 from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, edit, is_active, listing_start

@@ -11,6 +11,7 @@ from almanac.aws import keys, outbox
 from almanac.aws.blobs import TRANSIENT
 from almanac.aws.table import ConditionFailed, Table, Update, Write
 from almanac.clock import iso
+from almanac.dependencies import Dependencies
 from almanac.errors import RetryableError
 from almanac.events import BatchOrigin, Event, SourcesFailed, SourcesIndexed, SyncRepository
 from almanac.index.history import HeadHistory
@@ -18,7 +19,6 @@ from almanac.index.manifest import Head
 from almanac.index.sources import SourceBatch
 from almanac.observability import emit, log
 from projects import news
-from projects.dependencies import Dependencies
 from projects.model import RepositoryState, SyncError
 from projects.sync.records import (
     KEPT_SECONDS,

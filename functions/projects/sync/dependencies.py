@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from almanac.aws.secrets import Secrets
-from projects.dependencies import Dependencies
+from almanac.dependencies import Dependencies
 from projects.sync.emit import StepLimits
 from projects.sync.packs import MAX_PACK_BYTES
 

@@ -1,4 +1,4 @@
-"""What the slice's services are given."""
+"""What the services and workers of slices that hold content are given."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,7 +7,6 @@ from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
 from almanac.index.manifest import Manifest
 from almanac.limits.quotas import Quotas, Usage
-from documents.store import DocumentStore
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,6 @@ class Dependencies:
     def usage(self) -> Usage:
         """Return what remembers, for this process, whether tenants have room for more."""
         return Usage(self.table, self.quotas)
-
-    def store(self, tenant_id: str) -> DocumentStore:
-        return DocumentStore(self.table, tenant_id)
 
     def manifest(self, tenant_id: str) -> Manifest:
         return Manifest(self.table, tenant_id)
