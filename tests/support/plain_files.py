@@ -100,7 +100,9 @@ async def visible(tenant: str, table: Table, blobs: Blobs) -> dict[str, tuple[So
             version = (info.source_id, info.version)
             newest[info.source_id] = max(newest.get(info.source_id, 0), info.version)
             text = "\n".join(row.text for row in rows)
-            assert found.setdefault(version, (info, text))[1] == text, "two segments disagree about a page"
+            known = found.setdefault(version, (info, text))[1]
+            assert known == text or not (known and text), "two segments disagree about a page"
+            found[version] = (info, known and text)
     return {
         name: (info, text)
         for (name, version), (info, text) in found.items()

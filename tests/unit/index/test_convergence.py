@@ -58,8 +58,9 @@ def histories(draw: st.DrawFn) -> History:
 
     def source() -> Source:
         made = source_of(draw(st.integers(0, 7)), draw(versions))
-        # A version of a source is one text, whoever writes it and however often.
-        return made, chunks.setdefault(made.ref, draw(st.lists(texts, max_size=3)))
+        # A version of a source is one text, whoever writes it and however often, unless one takes it back.
+        given = chunks.setdefault(made.ref, draw(st.lists(texts, max_size=3)))
+        return made, [] if draw(st.integers(0, 5)) == 5 else given
 
     def appended() -> Segment:
         by_id = {made[0].source_id: made for made in (source() for _ in range(draw(st.integers(0, 4))))}
@@ -135,7 +136,8 @@ def rebuilt(history: History, as_of: AsOf | None = None) -> View:
     for step in history.steps:
         if isinstance(step, Segment):
             for place, made in enumerate(step.sources):
-                sources[made.ref] = (made, [row.text for row in step.rows if row.source == place])
+                said = [row.text for row in step.rows if row.source == place]
+                sources[made.ref] = (made, said and sources.get(made.ref, (made, said))[1])
             dead.update(step.tombstones)
     erased, facts = history.erased, history.facts
 

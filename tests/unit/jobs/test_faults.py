@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from documents.model import DocumentState
+from almanac.aws import outbox
+from almanac.events import DocumentOrigin, IndexSources, SourcesFailed
+from documents.model import DocumentState, PartState, Version
 from tests.support.plain_files import pages
 from tests.unit.jobs.world import World, small
 
@@ -138,6 +140,58 @@ def test_a_title_given_at_any_moment_of_a_job_is_what_search_shows(
     world.settle()
     assert world.titles(document_id) == {"Scope"}
     assert world.shown()[document_id] == dict(enumerate(pages(PAGES, "new" if read else "old"), start=1))
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first version", "second version"])
+@pytest.mark.parametrize("later", [*range(14), None])
+def test_what_the_index_refuses_and_takes_later_is_found_only_if_the_job_says_so(
+    earlier: bool, later: int | None, loop: asyncio.AbstractEventLoop, tmp_path: Path
+) -> None:
+    world = World(tmp_path, loop)
+    document_id = world.upload(pages(PAGES, "old")) if earlier else ""
+    world.settle()
+    document_id = world.upload(pages(PAGES, "new"), document_id)
+    twice = asked_to_index(world, 2)
+    world.run(world.table.write(outbox.message(refusal(twice))))
+    # Its duplicate is delivered after so many other messages, or once all is over.
+    for _ in range(later or 0):
+        world.relay()
+        if world.queue:
+            world.deliver()
+    if later is None:
+        world.settle()
+    world.queue.insert(0, twice)
+    world.settle()
+    document = world.document(document_id)
+    parts = [part for part in world.run(world.documents.parts(document_id, document.revision)) if part.first]
+    indexed = [part for part in parts if part.state is PartState.INDEXED]
+    found = {number for part in indexed for number in range(part.first, part.last + 1)}
+    assert set(world.shown()[document_id]) == found
+    assert all(text.startswith("new") for text in world.shown()[document_id].values())
+    assert document.job is not None
+    assert (document.job.counts.read, document.job.counts.bad) == (len(found), PAGES - len(found))
+    assert document.job.counts.parts_failed == len(parts) - len(indexed)
+    version: Version = world.run(world.documents.version(document_id, document.version))
+    assert {page.number for page in version.bad_pages} == set(range(1, PAGES + 1)) - found
+    assert document.state is version.state is (DocumentState.PARTIAL if version.bad_pages else DocumentState.READY)
+    assert world.run(world.manifest.read()).awaiting == {}
+
+
+def asked_to_index(world: World, part: int) -> IndexSources:
+    """Deliver messages until one asks for a part to be indexed, and take that out of the queue."""
+    while True:
+        world.relay()
+        for message in world.queue:
+            match message:
+                case IndexSources(origin=DocumentOrigin(part=found)) if found == part:
+                    world.queue.remove(message)
+                    return message
+        world.deliver()
+
+
+def refusal(message: IndexSources) -> SourcesFailed:
+    common = {"tenant_id": message.tenant_id, "correlation_id": message.correlation_id}
+    return SourcesFailed(**common, origin=message.origin, code="attempts_exhausted", cause="the model did not answer")
 
 
 def test_a_document_in_pieces_is_whole_after_many_deaths(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:

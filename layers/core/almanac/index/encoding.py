@@ -31,6 +31,8 @@ from almanac.index.sources import SourceInfo
 from almanac.index.words import Block, blocks_of
 from almanac.text.tokenize import terms
 
+_NOTHING = 2**64 - 1
+
 
 class EncodedPart(NamedTuple):
     """A part's bytes and their name."""
@@ -220,11 +222,18 @@ def _keys(prefix: str, keys: Sequence[tuple[int, int]]) -> dict[str, NDArray[np.
 
 
 def _digests(infos: Sequence[SourceInfo], of_row: Sequence[int], rows: Sequence[Row]) -> list[int]:
-    """Return a number for what each document says: of two that claim one version, the larger is shown."""
+    """Return a number for what each document says: of two that claim one version, the larger is shown.
+
+    What says nothing has the largest of all: it takes back a text that may still arrive under its version.
+    """
     hashes = [hashlib.blake2b(info.model_dump_json().encode(), digest_size=8) for info in infos]
     for document, row in zip(of_row, rows, strict=True):
         hashes[document].update(json.dumps(row[1:]).encode())
-    return [int.from_bytes(each.digest(), "little") for each in hashes]
+    saying = set(of_row)
+    return [
+        int.from_bytes(each.digest(), "little") if document in saying else _NOTHING
+        for document, each in enumerate(hashes)
+    ]
 
 
 def _fold(text: str | None) -> str | None:

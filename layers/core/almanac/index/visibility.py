@@ -2,7 +2,8 @@
 
 A document is visible if and only if
 
-1. its version is the newest known for its source, and of two that claim one version it has the larger digest,
+1. its version is the newest known for its source, and of two that claim one version it has the larger digest
+   (what says nothing has the largest),
 2. its source is not gone as of that version (gone wins against a document of the same version),
 3. neither its project, its container nor its group is dropped, and
 4. its version is not below its repository's floor.
