@@ -21,6 +21,7 @@ from documents.model import Cause
 from documents.services.arrivals import Arrivals
 
 _TEST = "s3:TestEvent"
+_INTERNAL = "An error of Almanac's own."
 
 
 class StoreSettings(TableSettings, BucketSettings):
@@ -84,8 +85,12 @@ async def work(message: Arrival, deadline: Deadline) -> None:
 
 
 async def give_up(message: Arrival, code: str, cause: str) -> None:
-    """Tell whoever waits for a document that its file could not be taken in."""
-    told = Cause(code=code, message=f"The file could not be taken in: {cause}", way_out="Upload it again.")
+    """Tell whoever waits for a document that its file could not be taken in.
+
+    What an unexpected error says of itself is for the log, not for people.
+    """
+    why = _INTERNAL if code == "attempts_exhausted" else cause
+    told = Cause(code=code, message=f"The file could not be taken in: {why}", way_out="Upload it again.")
     for each in message.arrived:
         with working_for(each.tenant_id):
             await Arrivals(dependencies(), each.tenant_id).refuse(each.document_id, each.version, told)

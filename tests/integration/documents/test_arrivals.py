@@ -267,6 +267,7 @@ def test_an_arrival_that_never_succeeds_ends_the_wait_with_a_cause(library: Libr
         assert tell(library, told(library.original(document)), receives=4) == []
     shown = library.show(document)
     assert (shown["state"], shown["cause"]["code"]) == ("failed", "attempts_exhausted")
+    assert CutOffError.__name__ not in shown["cause"]["message"]
     (letter,) = library.stack.dead_letters("Arrivals")
     assert letter["code"] == "attempts_exhausted"
 
