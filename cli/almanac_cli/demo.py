@@ -6,15 +6,17 @@ there when its patience ends.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from almanac_cli import config, repositories, search, session
 from almanac_cli.client import Api, Document
+from almanac_cli.errors import CliError
 from almanac_cli.output import AsJson, escape, local_problems, messages, output, reported, show
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ app = typer.Typer()
 
 PROJECT = "demo"
 HITS = 3
+WARM_UP = "hello"
 PATIENCE_SECONDS = 60.0
 """With what comes before, a first run on two cores is done within three minutes."""
 FIRST_BATCH_SECONDS = 900.0
@@ -49,7 +52,7 @@ def demo(
     """Start the local stack, sync a repository, search it, and leave everything running."""
     with reported(as_json):
         info = start()
-        with _own_login() as tenant, Api.from_config(config.Config.load()) as api:
+        with _own_login() as tenant, Api.from_config(config.Config.load()) as api, _warming_up(config.Config.load()):
             repository = synced(api, repo or str(_own_repository()), None if wait else patience, quiet=as_json)
             chosen = _queries(query, is_own=repo is None)
             searches = [(text, _search(api, repository, text)) for text in chosen]
@@ -124,6 +127,22 @@ def _own_login() -> Iterator[Document]:
     finally:
         del os.environ["ALMANAC_CONFIG"]
         os.environ.update(before)
+
+
+@contextmanager
+def _warming_up(login: config.Config) -> Iterator[None]:
+    """Have search load its model meanwhile: once every processor embeds, that would outlast a caller's patience."""
+
+    def ask() -> None:
+        with suppress(CliError), Api.from_config(login) as api:
+            api.post(search.PATH, {"q": WARM_UP, "limit": 1})
+
+    thread = Thread(target=ask, name="warm-up")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _remember_login(api_url: str) -> None:

@@ -1,5 +1,6 @@
 """The demo asks what it is told to ask, and leaves a person's own login alone."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,7 +96,7 @@ def test_a_large_repository_is_searched_when_the_demos_patience_ends_and_the_dem
     assert "42 of 124 batches are searchable" in told
     assert "The rest goes on by itself" in told
     assert "almanac watch repository:rep_1" in told
-    assert len(api.sent("POST", "/api/v1/search")) == 1
+    assert [request.json["q"] for request in api.sent("POST", "/api/v1/search")].count("first") == 1
 
 
 def test_scripts_are_told_how_much_is_searchable(api: FakeApi, config_file: Path) -> None:
@@ -124,3 +125,21 @@ def test_a_sync_that_fails_while_it_is_waited_for_fails_the_demo(api: FakeApi, c
     result = Cli().run(*RUN)
     assert result.exit_code != 0
     assert "It is not there." in result.output
+
+
+def test_search_is_warmed_up_during_the_sync_and_may_fail_then(
+    api: FakeApi, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"detail": "It is starting.", "code": "unavailable"}
+    api.answers["POST", "/api/v1/search"] = [(503, refused), (200, {"items": [], "next_cursor": None})]
+
+    def synced(*_arguments: Any, **_options: Any) -> dict[str, Any]:
+        until = time.monotonic() + 20
+        while not api.sent("POST", "/api/v1/search") and time.monotonic() < until:
+            time.sleep(0.01)
+        return REPOSITORY
+
+    monkeypatch.setattr(demo, "synced", synced)
+    document = Cli().json(*RUN, "--query", "first")
+    assert [request.json["q"] for request in api.sent("POST", "/api/v1/search")] == [demo.WARM_UP, "first"]
+    assert document["searches"][0]["items"] == []
