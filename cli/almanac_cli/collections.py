@@ -9,7 +9,8 @@ import typer
 from almanac_cli import projects
 from almanac_cli.client import Api, Document
 from almanac_cli.errors import CliError, Exit
-from almanac_cli.output import AsJson, connected, escape, show, show_table
+from almanac_cli.naming import by_id_or_name
+from almanac_cli.output import AsJson, connected, escape, show, show_fields, show_table
 from almanac_cli.projects import Visibility
 
 app = typer.Typer(help="Collections: documents that belong together.", no_args_is_help=True)
@@ -60,7 +61,7 @@ def show_collection(collection: Name, as_json: AsJson = False) -> None:
     """Show a collection, and how many documents are in it."""
     with connected(as_json) as api:
         found = api.get(f"{PATH}/{resolve(api, collection)['id']}")
-        show(found, as_json, *(f"{name}: {escape(str(value))}" for name, value in found.items()))
+        show_fields(found, as_json)
 
 
 @app.command()
@@ -130,14 +131,4 @@ def remove(collection: Name, actor: str, as_json: AsJson = False) -> None:
 
 def resolve(api: Api, collection: str) -> Document:
     """Return the collection with this id or, if there is exactly one, this name."""
-    if collection.startswith("col_"):
-        found: Document = api.get(f"{PATH}/{quote(collection, safe='')}")
-        return found
-    named = [candidate for candidate in api.items(PATH) if candidate["name"] == collection]
-    if not named:
-        way_out = "'almanac collections list' shows them."
-        raise CliError(f"There is no collection '{collection}'.", way_out, Exit.NOT_FOUND)
-    if len(named) > 1:
-        ids = ", ".join(candidate["id"] for candidate in named)
-        raise CliError(f"{len(named)} collections are called '{collection}'.", f"Give an id: {ids}.", Exit.USAGE)
-    return named[0]
+    return by_id_or_name(api, PATH, "col_", "collection", collection)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from almanac_cli.client import Api, Document
-from almanac_cli.errors import CliError, Exit
+from almanac_cli.naming import the_one
 from almanac_cli.output import AsJson, connected, escape, show, show_table
 
 app = typer.Typer(help="Members: who belongs to the tenant, and as what.", no_args_is_help=True)
@@ -50,9 +50,5 @@ def resolve(api: Api, member: str) -> Document:
         found: Document = api.get(f"{PATH}/{member}")
         return found
     named = [each for each in api.items(PATH) if each["email"] == member.lower()]
-    if not named:
-        raise CliError(f"There is no member '{member}'.", "'almanac members list' shows them.", Exit.NOT_FOUND)
-    if len(named) > 1:
-        ids = ", ".join(each["person_id"] for each in named)
-        raise CliError(f"{len(named)} members have the address '{member}'.", f"Give an id: {ids}.", Exit.USAGE)
-    return named[0]
+    missing, several = f"There is no member '{member}'.", f"members have the address '{member}'"
+    return the_one(named, missing, "almanac members list", several, id_field="person_id")

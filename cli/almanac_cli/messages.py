@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from almanac_cli.errors import CliError, Exit
-from almanac_cli.output import AsJson, connected, escape, show, show_table
+from almanac_cli.output import AsJson, connected, escape, show, show_fields, show_table
 from almanac_cli.projects import resolve
 
 checkpoints = typer.Typer(help="Checkpoints: where messages are kept.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def get_checkpoint(checkpoint: str, as_json: AsJson = False) -> None:
     """Show a checkpoint."""
     with connected(as_json) as api:
         found = api.get(f"{CHECKPOINTS}/{checkpoint}")
-        show(found, as_json, *(f"{name}: {escape(str(value))}" for name, value in found.items()))
+        show_fields(found, as_json)
 
 
 @checkpoints.command("delete")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -68,6 +68,11 @@ def show(document: Any, as_json: bool, *lines: str) -> None:
         return
     for line in lines:
         output.print(line)
+
+
+def show_fields(document: Mapping[str, Any], as_json: bool) -> None:
+    """Print the document, or a line for each of its fields for a person."""
+    show(document, as_json, *(f"{name}: {escape(str(value))}" for name, value in document.items()))
 
 
 def show_table(items: Sequence[dict[str, Any]], as_json: bool, columns: Iterable[str], empty: str) -> None:

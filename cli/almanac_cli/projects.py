@@ -7,8 +7,8 @@ from urllib.parse import quote
 import typer
 
 from almanac_cli.client import Api, Document
-from almanac_cli.errors import CliError, Exit
-from almanac_cli.output import AsJson, connected, escape, show, show_table
+from almanac_cli.naming import by_id_or_name
+from almanac_cli.output import AsJson, connected, escape, show, show_fields, show_table
 
 app = typer.Typer(help="Projects: what everything else belongs to.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def get(project: str, as_json: AsJson = False) -> None:
     """Show a project, by its id or name."""
     with connected(as_json) as api:
         found = resolve(api, project)
-        show(found, as_json, *(f"{name}: {escape(str(value))}" for name, value in found.items()))
+        show_fields(found, as_json)
 
 
 @app.command()
@@ -109,13 +109,4 @@ def remove(project: str, actor: str, as_json: AsJson = False) -> None:
 
 def resolve(api: Api, project: str) -> Document:
     """Return the project with this id or, if there is exactly one, this name."""
-    if project.startswith("prj_"):
-        found: Document = api.get(f"{PATH}/{project}")
-        return found
-    named = [candidate for candidate in api.items(PATH) if candidate["name"] == project]
-    if not named:
-        raise CliError(f"There is no project '{project}'.", "'almanac projects list' shows them.", Exit.NOT_FOUND)
-    if len(named) > 1:
-        ids = ", ".join(candidate["id"] for candidate in named)
-        raise CliError(f"{len(named)} projects are called '{project}'.", f"Give an id: {ids}.", Exit.USAGE)
-    return named[0]
+    return by_id_or_name(api, PATH, "prj_", "project", project)

@@ -7,7 +7,7 @@ import typer
 from almanac_cli import config
 from almanac_cli.client import Api, Document
 from almanac_cli.config import Config
-from almanac_cli.errors import CliError, Exit
+from almanac_cli.naming import the_one
 from almanac_cli.output import AsJson, connected, escape, reported, show, show_table
 from almanac_cli.session import create_local_tenant, remember
 
@@ -99,9 +99,5 @@ def choose(tenant_id: str) -> None:
 
 def _resolve(api: Api, tenant: str) -> Document:
     named = [each for each in api.items(PATH) if tenant in {each["tenant_id"], each["tenant_name"]}]
-    if not named:
-        raise CliError(f"You belong to no tenant '{tenant}'.", "'almanac tenants list' shows them.", Exit.NOT_FOUND)
-    if len(named) > 1:
-        ids = ", ".join(each["tenant_id"] for each in named)
-        raise CliError(f"{len(named)} tenants are called '{tenant}'.", f"Give an id: {ids}.", Exit.USAGE)
-    return named[0]
+    missing, several = f"You belong to no tenant '{tenant}'.", f"tenants are called '{tenant}'"
+    return the_one(named, missing, "almanac tenants list", several, id_field="tenant_id")
