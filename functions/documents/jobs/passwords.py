@@ -9,6 +9,7 @@ import time
 from almanac.aws import keys
 from almanac.aws.secrets import BrokenEnvelope, Secrets
 from almanac.aws.table import Delete, Put, Table
+from documents.model import Document
 
 KEPT_SECONDS = 24 * 3600
 
@@ -24,6 +25,15 @@ async def kept(secrets: Secrets, tenant_id: str, document_id: str, revision: int
         "expires_at": int(time.time()) + KEPT_SECONDS,
     }
     return Put(item, overwrite=True)
+
+
+async def carried(table: Table, tenant_id: str, document: Document) -> list[Put]:
+    """Return what keeps the password of a document's present job for that of its next revision; nothing without one."""
+    item = await table.get(keys.document_password(tenant_id, document.id))
+    if item is None or item["revision"] != document.revision:
+        return []
+    later = {**item, "revision": document.revision + 1}
+    return [Put(later, condition="#revision = :seen", values={":seen": item["revision"]})]
 
 
 def forgotten(tenant_id: str, document_id: str) -> Delete:

@@ -11,7 +11,7 @@ from almanac.errors import Busy
 from almanac.ids import is_id
 from almanac.observability import correlation_id
 from documents.errors import DocumentVersionNotFound, DuplicateDocument, EditConflict, NothingUploaded
-from documents.jobs import starting
+from documents.jobs import passwords, starting
 from documents.model import Document, Version
 from documents.rights import Place, Rights, may_write
 from documents.services import duplicates, targets
@@ -127,6 +127,7 @@ class DocumentService:
         there = document.model_copy(update={"project_id": place.project_id, "collection_id": place.collection_id})
         changes, writes, message = starting.moving(self._manifest, self._tenant_id, correlation_id(), document)
         also: list[Write] = [*place.checks, *writes, *await self._claims(there)]
+        also += await passwords.carried(self._table, self._tenant_id, document)
         also += [outbox.message(message)] if message else []
         return {**changes, "project_id": place.project_id, "collection_id": place.collection_id}, also
 

@@ -183,6 +183,17 @@ def _cause(shelf: Shelf, document_id: str) -> str:
     return cause.code if cause else ""
 
 
+def test_a_password_opens_a_file_that_is_moved_while_it_is_read(shelf: Shelf) -> None:
+    document = shelf.read(pages(3), kind="%locked sesame")
+    shelf.reprocess(document, password="sesame")
+    created = shelf.stack.call("projects", "POST", "/api/v1/projects", {"name": "There"}, tenant=shelf.tenant)
+    moved = {"edits": 1, "project_id": created.json["id"]}
+    assert shelf.call("PATCH", f"/documents/{document}", moved).status == 200
+    shelf.settle()
+    assert shelf.document(document).state is DocumentState.READY
+    assert shelf.items("document_password") == []
+
+
 def test_each_step_is_told_and_what_is_told_last_is_the_end(shelf: Shelf) -> None:
     document_id = shelf.read(pages(60))
     told = shelf.told(document_id)
