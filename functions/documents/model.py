@@ -159,8 +159,8 @@ class Document(BaseModel):
     version that it becomes, so that numbers of uploads that came to nothing are missing. Search answers from
     `shown_revision`, which read `shown_version` and gave `shown_pages` sources under `shown_title`. `pages_sent` is the
     most that any revision gave the index: so many sources may exist. `sent_revision` is the newest that gave it any:
-    search answers from one revision alone where it is the one shown. `edits` counts what users changed (their
-    optimistic lock), `due_at` is when the watchdog looks.
+    search answers from one revision alone where it is the one shown. A move took all up to `erased_revision` out of
+    search. `edits` counts what users changed (their optimistic lock), `due_at` is when the watchdog looks.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -186,6 +186,7 @@ class Document(BaseModel):
     shown_title: str = ""
     sent_revision: int = 0
     pages_sent: int = 0
+    erased_revision: int = 0
     job: Job | None = None
     upload: Upload | None = None
     change: int = 1

@@ -47,13 +47,9 @@ class DocumentVersionNotFound(NotFound):
 
 
 class DocumentVersionNotSearchable(Conflict):
-    """The version was not read, or not yet."""
+    """The version was not read, or not yet, or its document was moved since."""
 
     code = "document_version_not_searchable"
 
-    def __init__(self, state: str, *, field: str) -> None:
-        super().__init__(
-            f"This version is `{state}`: only one that is `ready` or `partial` can be asked. Leave `version` out to "
-            "ask what search answers from now.",
-            field=field,
-        )
+    def __init__(self, why: str, *, field: str) -> None:
+        super().__init__(f"{why} Leave `version` out to ask what search answers from now.", field=field)

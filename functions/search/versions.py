@@ -10,6 +10,7 @@ from search.errors import DocumentVersionNotFound, DocumentVersionNotSearchable
 
 _DELETING = "deleting"
 _READ = frozenset({"ready", "partial"})
+_MOVED = "The document was moved since, and search has no more than what it brought along: its text can still be read."
 
 
 async def moment_of(table: Table, principal: Principal, document_id: str, version: int, field: str) -> datetime:
@@ -28,5 +29,8 @@ async def moment_of(table: Table, principal: Principal, document_id: str, versio
     if not hidden.isdisjoint({document.get("project_id", ""), document.get("collection_id", "")}):
         raise DocumentVersionNotFound(field=field)
     if known["state"] not in _READ:
-        raise DocumentVersionNotSearchable(known["state"], field=field)
+        why = f"This version is `{known['state']}`: only one that is `ready` or `partial` can be asked."
+        raise DocumentVersionNotSearchable(why, field=field)
+    if known["revision"] <= document.get("erased_revision", 0):
+        raise DocumentVersionNotSearchable(_MOVED, field=field)
     return datetime.fromisoformat(known["written_at"])

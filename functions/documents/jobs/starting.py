@@ -92,12 +92,13 @@ def moving(
         for page in range(1, document.pages_sent + 1)
     ]
     hidden = manifest.hide(refs)
+    erased = {"erased_revision": document.revision} if refs else {}
     running = document.job
     if document.state is DocumentState.PROCESSING and running is not None:
         again = begun(document, running.version, document.size, "reprocess", ocr=running.ocr)
         marked = {"sent_revision": document.revision + 1} if document.pages_sent else {}
-        return {**again, **marked}, hidden, read_again(tenant_id, correlation_id, document)
+        return {**again, **marked, **erased}, hidden, read_again(tenant_id, correlation_id, document)
     if not document.pages_sent:
         return {}, [], None
-    changes = {**sending_again(document, "move"), "sent_revision": document.revision + 1}
+    changes = {**sending_again(document, "move"), **erased, "sent_revision": document.revision + 1}
     return changes, hidden, restore(tenant_id, correlation_id, document)

@@ -58,6 +58,18 @@ def test_a_version_that_failed_changes_nothing_and_is_not_searched(shelf: Shelf,
     assert (refused.status, refused.json["code"]) == (409, "document_version_not_searchable")
 
 
+def test_what_a_move_took_from_search_is_refused_and_not_found_empty(shelf: Shelf, document: str) -> None:
+    shelf.read([SIXTY], document=document)
+    created = shelf.stack.call("projects", "POST", "/api/v1/projects", {"name": "There"}, tenant=shelf.tenant)
+    moved = {"edits": 1, "project_id": created.json["id"]}
+    assert shelf.call("PATCH", f"/documents/{document}", moved).status == 200
+    shelf.settle()
+    assert [hit["excerpt"] for hit in found(shelf, document=[document], version=2)] == [SIXTY]
+    body = {"q": "invoices", "document": [document], "version": 1}
+    refused = shelf.stack.call("search", "POST", "/api/v1/search", body, tenant=shelf.tenant)
+    assert (refused.status, refused.json["code"]) == (409, "document_version_not_searchable")
+
+
 def test_two_uploads_that_contradict_each_other_are_shown_side_by_side(shelf: Shelf, document: str) -> None:
     manual = shelf.read([SIXTY], filename="manual.pdf")
     (contradiction,) = answered(shelf)["contradictions"]
