@@ -27,11 +27,12 @@ LONGEST_PAUSE_SECONDS = 15.0
 PING_SECONDS = 240.0
 """Sooner than the gateway ends a connection on which nobody says anything (10 minutes)."""
 _LONG_POLL_SECONDS = 20
-_OPEN_SECONDS = 30.0
+OPEN_SECONDS = 30.0
+"""How long a socket may take to open, and then to answer."""
 _ATTEMPTS = 3
 _FRAME_BYTES = 256 * 1024
 # A new connection is the way out of these.
-_PASSING = frozenset({"busy", "connection_gone", "ticket_refused"})
+_PASSING = frozenset({"busy", "connection_gone", "rate_limited", "ticket_refused"})
 _GONE = "gone"
 _TOO_MANY_CALLS = 429
 
@@ -89,7 +90,7 @@ class Feed:
         # A local stack is never behind the proxy that the environment names.
         proxied: Any = None if is_local(url) else True
         try:
-            with connect(url, open_timeout=_OPEN_SECONDS, max_size=_FRAME_BYTES, proxy=proxied) as socket:
+            with connect(url, open_timeout=OPEN_SECONDS, max_size=_FRAME_BYTES, proxy=proxied) as socket:
                 yield from self._heard(socket, until, seconds)
         except (WebSocketException, OSError, ValueError) as error:
             raise _Broken(str(error)) from None
@@ -98,10 +99,11 @@ class Feed:
         self, socket: "ClientConnection", until: Callable[[], bool], seconds: float | None
     ) -> Iterator[Document | None]:
         self._ask(socket)
-        patience, said = min(seconds or PING_SECONDS, PING_SECONDS), time.monotonic()
+        said = asked = time.monotonic()
         while not until():
+            patience = PING_SECONDS if self.is_live else OPEN_SECONDS
             try:
-                frame = json.loads(socket.recv(timeout=patience))
+                frame = json.loads(socket.recv(timeout=min(seconds or patience, patience)))
             except TimeoutError:
                 yield None
             else:
@@ -109,6 +111,8 @@ class Feed:
                     self._ask(socket)
                 else:
                     yield from self._taken(frame)
+            if not self.is_live and time.monotonic() - asked > OPEN_SECONDS:
+                raise _Broken("nothing is answered")
             if time.monotonic() - said > PING_SECONDS:
                 socket.send('{"action":"ping"}')
                 said = time.monotonic()
@@ -139,6 +143,9 @@ class Feed:
                 raise _Broken(str(frame.get("detail")))
             case "error":
                 raise _refusal(frame)
+            case None:
+                # Of the gateway: the frame before has not come to whoever would have answered it.
+                raise _Broken(str(frame.get("message")))
 
     def _new(self, events: list[Document]) -> Iterator[Document]:
         for event in events:

@@ -184,3 +184,18 @@ def test_a_number_that_is_not_kept_any_more_is_an_error(api: FakeApi, cli: Cli) 
     with sockets(api, lambda socket, _: socket.send(json.dumps(gone(oldest=8)))):
         result = cli.run("watch", TOPIC, "--after", "3")
     assert (result.exit_code, "not kept" in result.stderr) == (1, True)
+
+
+def test_a_request_that_was_lost_on_the_way_is_made_again(
+    api: FakeApi, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(socket: ServerConnection, _first: dict[str, Any]) -> None:
+        socket.send(json.dumps({"message": "Internal server error", "connectionId": "c", "requestId": "r"}))
+        socket.recv()
+
+    def silent(socket: ServerConnection, _first: dict[str, Any]) -> None:
+        socket.recv()
+
+    monkeypatch.setattr(feed, "OPEN_SECONDS", 0.5)
+    with sockets(api, lose, silent, telling(event(1), asked={}, begins=0)):
+        assert [one["sequence"] for one in watched(cli, "--count", "1")] == [1]
