@@ -41,7 +41,7 @@ def commitments(found: Document) -> list[str]:
         lines.append(f"  {_statement(each['promised'])}")
         lines += [f"  {_SAID.get(later['says'], later['says'])}: {_statement(later)}" for later in each["later"]]
     lines = lines or ["Nothing is promised."]
-    compared = f"{found['documents_compared']} documents compared"
+    compared = f"{found['documents_compared']} documents compared by {found['matched_by']}"
     more = "" if found["is_complete"] else "; the project has more than is compared at once"
     return [*lines, f"[dim]{compared}{more}[/dim]"]
 

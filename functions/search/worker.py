@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from almanac.events import BuildIndex, EmbeddingWork, IndexSources, embedding_event
+from almanac.events import BuildIndex, EmbeddingWork, EmbedStatements, IndexSources, embedding_event
 from almanac.settings import EmbeddingQueueSettings
 from almanac.worker.batch import Deadline, Response, Worker
 from search import indexing
@@ -17,6 +17,10 @@ async def work(message: EmbeddingWork, deadline: Deadline) -> None:
     match message:
         case IndexSources():
             await indexing.index(message, deadline)
+        case EmbedStatements():
+            from search import statements
+
+            await statements.embed(message, deadline)
         case BuildIndex():
             from search.indexes.build import run
 
@@ -24,7 +28,10 @@ async def work(message: EmbeddingWork, deadline: Deadline) -> None:
 
 
 async def give_up(message: EmbeddingWork, code: str, cause: str) -> None:
-    """Tell the owner of sources that they will not be searchable; a build waits for whoever reads its dead letter."""
+    """Tell the owner of sources that they will not be searchable; a build waits for whoever reads its dead letter.
+
+    Statements without vectors are compared by their words, and the answer says so: nobody waits for these.
+    """
     if isinstance(message, IndexSources):
         await indexing.give_up(message, code, cause)
 

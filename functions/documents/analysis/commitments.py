@@ -1,24 +1,28 @@
 """What was promised in a project's documents and what became of it, by what later documents say.
 
-Statements are held to speak of the same thing when they share enough of what is worth something in their words: the
-rarer a word among the project's statements, the more. No model takes part, so what says the same in other words is
-not recognised; figures are in docs/analysis.md.
+`documents.analysis.likeness` tells which statements speak of the same thing: by words, and by vectors where these are
+known. Of the promises that a statement may speak of, only those are looked at that share its rarest words or are
+nearest.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
+from documents.analysis.likeness import MatchedBy, Said, same_matter, same_person
 from documents.analysis.model import ActionItem, TextSpan, WrittenDate
 from documents.analysis.store import Statements
 from documents.analysis.terms import alike, content, rarity
 
-SAME_PROMISE, SAME_MATTER = 0.6, 0.55
-_OTHER_OWNER = 0.75
-_RAREST, _COMMON, _CANDIDATES = 6, 150, 12
+if TYPE_CHECKING:
+    from documents.analysis.nearness import Nearness
+
+_RAREST, _COMMON, _CANDIDATES, _NEAREST = 6, 150, 12, 8
 """Promises are looked up by so many of a statement's rarest terms, unless more promises than that have one, and the so
-many that share most are compared."""
+many that share most are compared, and so many of the nearest."""
 
 
 class CommitmentStatus(StrEnum):
@@ -79,15 +83,23 @@ class Statement:
     when: WrittenDate | None = None
 
 
+class Later(NamedTuple):
+    """What a later document says of a promise, and what told that it speaks of it."""
+
+    says: CommitmentSays
+    statement: Statement
+    matched_by: MatchedBy
+
+
 @dataclass
 class Commitment:
     """A promise, and what later documents say of it, in their order."""
 
     what: str
     promised: Statement
-    terms: frozenset[str] = field(repr=False)
+    said: Said = field(repr=False)
     done_at_once: bool = False
-    later: list[tuple[CommitmentSays, Statement]] = field(default_factory=list)
+    later: list[Later] = field(default_factory=list)
     status: CommitmentStatus = CommitmentStatus.OPEN
 
     @property
@@ -97,11 +109,15 @@ class Commitment:
         return f"{told.date}#{told.document_id}#{span.page:06d}#{span.start:08d}#{self.what[:40]}"
 
 
-def derive(documents: Iterable[Told]) -> list[Commitment]:
-    """Return the commitments of a project, given what its documents state, in order of their dates. Blocks."""
+def derive(documents: Iterable[Told], codes: Mapping[bytes, bytes] | None = None) -> list[Commitment]:
+    """Return the commitments of a project, given what its documents state, in order of their dates. Blocks.
+
+    `codes` are an embedding model's, by the names of the statements' texts; words decide where there are none.
+    """
     ordered = sorted(documents, key=lambda told: told.order)
-    bags = (content(text) for told in ordered for text in _texts(told))
-    promises = _Promises(rarity(bags))
+    worth = rarity(content(text) for told in ordered for text in told.statements.texts())
+    near = _nearness(ordered, codes) if codes else None
+    promises = _Promises(worth, near)
     for told in ordered:
         _take(told, promises)
     last = ordered[-1].document_id if ordered else ""
@@ -110,56 +126,65 @@ def derive(documents: Iterable[Told]) -> list[Commitment]:
     return sorted(promises.all, key=lambda each: each.key)
 
 
+def _nearness(ordered: Sequence[Told], codes: Mapping[bytes, bytes]) -> "Nearness":
+    # numpy comes with the first use, not with the import of the API.
+    from documents.analysis.nearness import Nearness
+
+    actions = [action.what for told in ordered for action in told.statements.actions]
+    return Nearness(actions, (text for told in ordered for text in told.statements.texts()), codes)
+
+
 def _take(told: Told, promises: "_Promises") -> None:
     """Hold what a document states against what was promised before, and take in what it promises itself."""
     found = told.statements
-    fresh: list[Commitment] = []
+    fresh: list[Commitment | None] = []
     for action in found.actions:
         statement = Statement(told, action.spans[0], action.who, action.when)
-        terms, done = content(action.what), _is_done(action)
-        known = promises.like(terms, SAME_PROMISE, action.who)
+        said, done = Said.of(action.what, action.who), _is_done(action)
+        known = promises.like(said)
         if known is None:
-            fresh.append(Commitment(action.what, statement, terms, done_at_once=done))
+            fresh.append(Commitment(action.what, statement, said, done_at_once=done))
         else:
-            known.later.append((_says(known, statement, done=done), statement))
+            fresh.append(None)
+            known.promise.later.append(Later(_says(known.promise, statement, done=done), statement, known.by))
     for update in found.updates:
-        known = promises.like(content(update.what), SAME_MATTER, update.who)
-        if known is not None:
-            says = CommitmentSays.DONE if update.says == "done" else CommitmentSays.DROPPED
-            _add(known, says, Statement(told, update.spans[0], update.who))
+        says = CommitmentSays.DONE if update.says == "done" else CommitmentSays.DROPPED
+        _add(promises.like(Said.of(update.what, update.who)), says, Statement(told, update.spans[0], update.who))
     for decision in found.decisions:
-        known = promises.like(content(decision.what), SAME_MATTER, None)
-        if known is not None:
-            _add(known, CommitmentSays.MENTIONED, Statement(told, decision.spans[0]))
+        known = promises.like(Said.of(decision.what))
+        _add(known, CommitmentSays.MENTIONED, Statement(told, decision.spans[0]))
     # Only now: a promise is not held against other lines of its own document, which may tell it twice.
     for commitment in fresh:
         promises.add(commitment)
 
 
-def _add(commitment: Commitment, says: CommitmentSays, statement: Statement) -> None:
-    """Add what is said, unless the same place said so already."""
-    if not any(other.told is statement.told and other.span == statement.span for _, other in commitment.later):
-        commitment.later.append((says, statement))
+def _add(known: "_Match | None", says: CommitmentSays, statement: Statement) -> None:
+    """Add what is said of a promise, unless the same place said so already."""
+    if known is None:
+        return
+    later = known.promise.later
+    if not any(each.statement.told is statement.told and each.statement.span == statement.span for each in later):
+        later.append(Later(says, statement, known.by))
 
 
 def _says(known: Commitment, again: Statement, *, done: bool) -> CommitmentSays:
     if done:
         return CommitmentSays.DONE
-    said = [known.promised, *(statement for says, statement in known.later if says is not CommitmentSays.DROPPED)]
+    said = [known.promised, *(each.statement for each in known.later if each.says is not CommitmentSays.DROPPED)]
     before = next((each.when for each in reversed(said) if each.when), None)
     if before and again.when and _other(before, again.when):
         return CommitmentSays.OTHER_DATE
     owner = next((each.who for each in reversed(said) if each.who), None)
     if owner and again.who and not same_person(owner, again.who):
         return CommitmentSays.OTHER_OWNER
-    ended = next((says for says, _ in reversed(known.later) if says in _ENDS), None)
+    ended = next((each.says for each in reversed(known.later) if each.says in _ENDS), None)
     if ended in (CommitmentSays.DONE, CommitmentSays.DROPPED) or (ended is None and known.done_at_once):
         return CommitmentSays.OPEN_AGAIN
     return CommitmentSays.MENTIONED
 
 
 def _status(commitment: Commitment, *, is_last: bool) -> CommitmentStatus:
-    ended = next((_ENDS[says] for says, _ in reversed(commitment.later) if says in _ENDS), None)
+    ended = next((_ENDS[each.says] for each in reversed(commitment.later) if each.says in _ENDS), None)
     if ended is not None:
         return ended
     if commitment.done_at_once:
@@ -186,42 +211,45 @@ def _other(one: WrittenDate, other: WrittenDate) -> bool:
     return False
 
 
-def same_person(one: str, other: str) -> bool:
-    """Tell whether two names may be of one person: one is part of the other."""
-    a, b = (set(name.casefold().replace("@", " ").replace(".", " ").split()) for name in (one, other))
-    return a <= b or b <= a
+class _Match(NamedTuple):
+    promise: Commitment
+    by: MatchedBy
 
 
 class _Promises:
-    """The commitments so far, found by their terms."""
+    """The commitments so far, found by their terms and by their vectors."""
 
-    def __init__(self, worth: dict[str, float]) -> None:
+    def __init__(self, worth: Mapping[str, float], nearness: "Nearness | None") -> None:
         self.all: list[Commitment] = []
         self._worth = worth
+        self._nearness = nearness
         self._by_term: dict[str, list[int]] = {}
+        self._actions: list[int | None] = []
+        self._near = nearness.nearest() if nearness is not None else {}
 
-    def add(self, commitment: Commitment) -> None:
-        for term in commitment.terms:
-            self._by_term.setdefault(term, []).append(len(self.all))
-        self.all.append(commitment)
+    def add(self, commitment: Commitment | None) -> None:
+        """Add the promise that an action makes; None for an action that speaks of one made before."""
+        self._actions.append(None if commitment is None else len(self.all))
+        if commitment is not None:
+            for term in commitment.said.terms:
+                self._by_term.setdefault(term, []).append(len(self.all))
+            self.all.append(commitment)
 
-    def like(self, terms: frozenset[str], least: float, who: str | None) -> Commitment | None:
-        """Return the promise that speaks of the same, of equals the latest; another's must be the more alike."""
+    def like(self, said: Said) -> _Match | None:
+        """Return the promise that a statement speaks of: the one most alike, of equals the latest."""
         best, found = 0.0, None
-        for candidate in self._candidates(terms):
-            shared = terms & candidate.terms
-            if len(shared) < 2 and not (terms == candidate.terms and shared):
-                continue
-            value = alike(terms, candidate.terms, self._worth)
-            owner = candidate.promised.who
-            needed = max(least, _OTHER_OWNER) if who and owner and not same_person(who, owner) else least
-            if value >= needed and value >= best:
-                best, found = value, candidate
+        for candidate in self._candidates(said):
+            cosine = self._nearness.cosine(said.text, candidate.said.text) if self._nearness is not None else None
+            by = same_matter(candidate.said, said, self._worth, cosine)
+            if by is not None:
+                value = cosine if cosine is not None else alike(said.terms, candidate.said.terms, self._worth)
+                if value >= best:
+                    best, found = value, _Match(candidate, by)
         return found
 
-    def _candidates(self, terms: frozenset[str]) -> Sequence[Commitment]:
-        """Return the promises that share most of the rarest terms, in the order in which they were made."""
-        rarest = sorted(terms, key=lambda term: (-self._worth.get(term, 0.0), term))[:_RAREST]
+    def _candidates(self, said: Said) -> Sequence[Commitment]:
+        """Return the promises that share most of the rarest terms, and the nearest, in the order of their making."""
+        rarest = sorted(said.terms, key=lambda term: (-self._worth.get(term, 0.0), term))[:_RAREST]
         shared: dict[int, float] = {}
         for term in rarest:
             places = self._by_term.get(term, ())
@@ -229,11 +257,7 @@ class _Promises:
                 worth = self._worth.get(term, 1.0)
                 for place in places:
                     shared[place] = shared.get(place, 0.0) + worth
-        return [
-            self.all[place] for place in sorted(heapq.nlargest(_CANDIDATES, shared, key=lambda place: shared[place]))
-        ]
-
-
-def _texts(told: Told) -> Iterable[str]:
-    found = told.statements
-    return (each.what for each in (*found.actions, *found.updates, *found.decisions))
+        alike_most = heapq.nlargest(_CANDIDATES, shared, key=lambda place: shared[place])
+        so_far = (self._actions[action] for action in self._near.get(said.text, ()) if action < len(self._actions))
+        nearest = islice((place for place in so_far if place is not None), _NEAREST)
+        return [self.all[place] for place in sorted({*alike_most, *nearest})]

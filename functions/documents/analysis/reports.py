@@ -1,14 +1,17 @@
 """What callers may see of analyses: of one document, and what they come to across a project's."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from almanac.access import Principal
 from almanac.aws import keys
 from almanac.dependencies import Dependencies
+from almanac.embeddings.statements import Meanings, are_compared
 from almanac.errors import NotFound
-from documents.analysis.commitments import Commitment, CommitmentStatus, Told, derive, same_person
+from documents.analysis.commitments import Commitment, CommitmentStatus, Told, derive
+from documents.analysis.likeness import same_person
 from documents.analysis.model import Analysis
 from documents.analysis.store import AnalysisStore, Kept, Statements
 from documents.errors import DocumentVersionNotFound, NothingUploaded
@@ -37,12 +40,14 @@ class AnalysisNotFound(NotFound):
 class Commitments:
     """Commitments, and of how many documents: those that were compared, and those without an analysis.
 
-    `is_complete`: there were not more documents, nor in one of them more statements, than are compared.
+    Of those `compared`, all that are not `by_vectors` were compared by words alone. `is_complete`: there were not more
+    documents, nor in one of them more statements, than are compared.
     """
 
     items: list[Commitment]
     compared: int
     not_analysed: int
+    by_vectors: int
     is_complete: bool
 
 
@@ -79,10 +84,12 @@ class ReportService:
         await self._rights.project(project_id, field="path.project_id")
         listing = Listing(self._dependencies.table, self._tenant_id, self._rights)
         told: list[Told] = []
+        meanings: dict[str, Meanings] = {}
         seen, stated, after, is_complete = 0, 0, None, True
         while True:
             page = await listing.page(Wanted(project_id=project_id), _PAGE, after)
             found = await self._statements(page.documents)
+            meanings |= await self._analyses.meanings([each.id for each in page.documents])
             shown = await self._still_shown(page.documents)
             for each in shown:
                 if each.id in found:
@@ -92,9 +99,11 @@ class ReportService:
             seen, after = seen + len(shown), page.next_id
             if after is None or seen >= MOST_DOCUMENTS or stated >= MOST_STATEMENTS:
                 break
-        derived = await asyncio.to_thread(derive, told)
+        comparable = _comparable([meanings[each.document_id] for each in told if each.document_id in meanings])
+        codes = {name: code for each in comparable for name, code in each.codes.items()}
+        derived = await asyncio.to_thread(derive, told, codes)
         items = [each for each in derived if status in {None, each.status} and (who is None or _is_of(each, who))]
-        return Commitments(items, len(told), seen - len(told), is_complete and after is None)
+        return Commitments(items, len(told), seen - len(told), len(comparable), is_complete and after is None)
 
     async def _statements(self, documents: Sequence[Document]) -> dict[str, tuple[Statements, bool]]:
         """Return what the shown revisions of documents state, and whether that is all that they do."""
@@ -124,7 +133,14 @@ def _is_shown(kept: Kept | None, document: Document) -> bool:
     return kept is not None and kept.revision == document.shown_revision
 
 
+def _comparable(meanings: Sequence[Meanings]) -> list[Meanings]:
+    """Return those whose vectors can be compared with each other: of the model that most of them are of."""
+    embedded = [each for each in meanings if each.codes and are_compared(each.slug)]
+    models = Counter(each.fingerprint for each in embedded)
+    return [each for each in embedded if each.fingerprint == models.most_common(1)[0][0]]
+
+
 def _is_of(commitment: Commitment, who: str) -> bool:
     """Tell whether a promise is somebody's: by the name it was given to, or was given to later."""
-    named = [commitment.promised.who, *(statement.who for _, statement in commitment.later)]
+    named = [commitment.promised.who, *(each.statement.who for each in commitment.later)]
     return any(same_person(name, who) for name in named if name)

@@ -12,6 +12,8 @@ from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Item, Table
 from almanac.clock import iso, now
+from almanac.embeddings.base import slug_of
+from almanac.embeddings.statements import are_compared
 from almanac.events import AnalyseDocument
 from almanac.index.manifest import Directory, from_item
 from almanac.index.sources import Source, SourceBatch
@@ -104,7 +106,9 @@ class Analyst:
             findings=findings,
         )
         encoded = await asyncio.to_thread(encode, analysis)
-        if not await AnalysisStore(self.table, self.blobs, message.tenant_id).save(analysis, encoded):
+        analyses = AnalysisStore(self.table, self.blobs, message.tenant_id)
+        asking = analyses.asking(analysis, encoded, message.correlation_id) if await self._is_compared(message) else []
+        if not await analyses.save(analysis, encoded, *asking):
             raise _Gone
         return analysis
 
@@ -150,9 +154,14 @@ class Analyst:
             log("error", "summary ranked by words alone", reason=type(error).__name__)
             return {}
 
+    async def _is_compared(self, message: AnalyseDocument) -> bool:
+        """Tell whether vectors of what documents state are of use with the tenant's model."""
+        item = await self.table.get(keys.index_directory(message.tenant_id), consistent=False)
+        return are_compared(self._slug(item))
+
     def _slug(self, item: Item | None) -> str:
         directory = from_item(item) if item else None
-        return directory.serving.id if isinstance(directory, Directory) else self.embedding_model
+        return slug_of(directory.serving.model) if isinstance(directory, Directory) else self.embedding_model
 
 
 def _version(document: Document | None, revision: int) -> int | None:

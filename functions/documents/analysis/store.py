@@ -2,15 +2,17 @@
 
 import gzip
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from almanac.aws import keys
+from almanac.aws import keys, outbox
 from almanac.aws.blobs import Blobs
-from almanac.aws.table import Check, ConditionFailed, Put, Table
+from almanac.aws.table import Check, ConditionFailed, Put, Table, Update, Write
+from almanac.embeddings import statements as meaning
+from almanac.events import EmbedStatements
 from documents.analysis.model import ActionItem, Analysis, Decision, ProgressNote, WrittenDate
 from documents.model import DocumentState
 
@@ -41,6 +43,10 @@ class Statements(BaseModel):
             updates=found.updates[:most],
         )
 
+    def texts(self) -> Iterator[str]:
+        """Yield what is stated: actions, updates, decisions."""
+        return (each.what for each in (*self.actions, *self.updates, *self.decisions))
+
     @property
     def total(self) -> int:
         return len(self.actions) + len(self.decisions) + len(self.updates)
@@ -68,8 +74,11 @@ class AnalysisStore:
     blobs: Blobs
     tenant_id: str
 
-    async def save(self, analysis: Analysis, encoded: "Encoded") -> bool:
-        """Keep an analysis unless a later revision's is there; False when the document is gone."""
+    async def save(self, analysis: Analysis, encoded: "Encoded", *asking: Write) -> bool:
+        """Keep an analysis unless a later revision's is there; False when the document is gone.
+
+        `asking` is written with it, and what follows from it holds for the newest analysis.
+        """
         key = keys.document_analysis_object(self.tenant_id, analysis.document_id, analysis.revision)
         await self.blobs.put(key, encoded.body)
         exists = Check(
@@ -83,7 +92,7 @@ class AnalysisStore:
             {":revision": analysis.revision},
         )
         try:
-            await self.table.transact([exists, newest])
+            await self.table.transact([exists, newest, *asking])
         except ConditionFailed as failed:
             if failed.position == 0:
                 # Whoever removes the document may have passed here already.
@@ -91,6 +100,20 @@ class AnalysisStore:
                     pass
                 return False
         return True
+
+    def asking(self, analysis: Analysis, encoded: "Encoded", correlation_id: str) -> list[Write]:
+        """Return what asks for vectors of what a document states."""
+        document_id, revision = analysis.document_id, analysis.revision
+        event = EmbedStatements(
+            tenant_id=self.tenant_id, correlation_id=correlation_id, document_id=document_id, revision=revision
+        )
+        asked = meaning.asking(self.tenant_id, document_id, revision, encoded.texts)
+        return [asked, outbox.message(event)] if isinstance(asked, Update) else [asked]
+
+    async def meanings(self, document_ids: Sequence[str]) -> Mapping[str, meaning.Meanings]:
+        """Return the vectors of what some documents state, as far as there are any."""
+        items = await self.table.batch_get([keys.document_meaning(self.tenant_id, name) for name in document_ids])
+        return {item["document_id"]: meaning.Meanings.from_item(item) for item in items}
 
     async def get(self, document_id: str, revision: int) -> Analysis | None:
         """Return the analysis of one revision."""
@@ -104,11 +127,12 @@ class AnalysisStore:
 
 
 class Encoded(NamedTuple):
-    """An analysis as it is written. `complete`: nothing was left out of the statements."""
+    """An analysis as it is written. `complete`: nothing was left out of the statements, whose `texts` these are."""
 
     body: bytes
     statements: bytes
     complete: bool
+    texts: tuple[str, ...] = ()
 
 
 def encode(analysis: Analysis) -> Encoded:
@@ -117,8 +141,9 @@ def encode(analysis: Analysis) -> Encoded:
     found, most = analysis.findings, MOST_STATEMENTS
     while len(statements := _packed(Statements.of(analysis, most).model_dump_json(exclude_none=True))) > MOST_BYTES:
         most //= 2
+    texts = tuple(Statements.of(analysis, most).texts())
     complete = max(len(found.actions), len(found.decisions), len(found.updates)) <= most
-    return Encoded(body, statements, complete)
+    return Encoded(body, statements, complete, texts)
 
 
 def decode(body: bytes) -> Analysis | None:

@@ -11,12 +11,25 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_ENGLISH = re.compile(r"(?:ization|isation|ational|ations?|ments?|ingly|edly|ings?|ness|ies|ied|ers?|ed|es|ly|s|e)$")
+_ENGLISH = re.compile(
+    r"(?:ization|isation|ational|ations?|ates?|ated|ating|ments?|ingly|edly|ings?|ness|ies|ied|ers?|ed|es|ly|al|s|e)$"
+)
+_CUTS = 3
+_IRREGULAR_FORMS = """
+    sent:send written:write wrote:write rewritten:rewrite rewrote:rewrite gave:give given:give took:take taken:take
+    bought:buy built:build rebuilt:rebuild held:hold made:make found:find got:get paid:pay told:tell chosen:choose
+    chose:choose drawn:draw drew:draw led:lead left:leave met:meet ran:run spent:spend begun:begin began:begin
+    broken:break broke:break brought:bring kept:keep lost:lose sold:sell taught:teach won:win went:go gone:go
+    withdrawn:withdraw withdrew:withdraw known:know knew:know shown:show spoken:speak spoke:speak thought:think
+    understood:understand sought:seek undertook:undertake undertaken:undertake
+"""
+_IRREGULAR = dict(pair.split(":") for pair in _IRREGULAR_FORMS.split())
 _RUSSIAN = re.compile(
     r"(?:иями|ями|ами|ого|его|ому|ему|ыми|ими|ение|ения|ению|ением|ании|ание|ания|анию|ует|уют|ить|ать|ять|еть|ите|"
-    r"ете|ил[аои]?|ал[аои]?|ял[аои]?|ишь|ит|ят|ат|ет|ют|ут|ен[аоы]?|ан[аоы]?|ый|ий|ой|ая|яя|ое|ее|ые|ие|ов|ев|ей|ам|"
+    r"ете|ил[аои]?|ал[аои]?|ял[аои]?|ишь|ит|ят|ат|ет|ют|ут|ен[аоы]?|ан[аоы]?|ый|ий|ой|ая|яя|ое|ее|ые|ие|ых|их|ым|им|ов|ев|ей|ам|"
     r"ям|ах|ях|ом|ем|ую|юю|[аеёиоуыьэюя])$"
 )
+_SOFTENED = re.compile(r"(?<=[бвмпф])л$")
 _EMPTY_WORDS = """
     a about above after again all also am an and any are as at be because been before being below between both but by
     can could did do does doing done down during each few for from further had has have having he her here hers him his
@@ -37,10 +50,17 @@ _EMPTY = frozenset(_EMPTY_WORDS.split())
 def stem(word: str) -> str:
     """Return a word without its ending; at least three letters stay."""
     low = word.casefold().replace("ё", "е")
-    ending = _ENGLISH if low.isascii() else _RUSSIAN
-    for match in (ending.search(low, 3),):
-        if match:
-            low = low[: match.start()]
+    if not low.isascii():
+        match = _RUSSIAN.search(low, 3)
+        # "обновить", "обновлен"
+        return _SOFTENED.sub("", low[: match.start()]) if match else low
+    low = _IRREGULAR.get(low, low)
+    for _ in range(_CUTS):
+        # "ordered" is cut to "order", and that as "order" itself is.
+        match = _ENGLISH.search(low, 3)
+        if match is None:
+            break
+        low = low[: match.start()]
     return low
 
 

@@ -17,6 +17,7 @@ from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Write
 from almanac.clock import iso, now
 from almanac.embeddings.base import slug_of
 from almanac.embeddings.cache import text_hash
+from almanac.embeddings.statements import Meanings
 from almanac.errors import RetryableError
 from almanac.events import DeleteDocument
 from almanac.findings import store as findings
@@ -245,8 +246,10 @@ def _vector_names(body: bytes) -> list[str]:
 
 
 def _things(item: Item) -> list[Thing]:
-    """Return what a row of a document stands for: itself, and of a part the chunks that it gave the index."""
+    """Return what a row of a document stands for: itself, of a part the chunks that it gave the index, and vectors."""
     own = Thing(item["sk"], "version" if item["entity"] == "document_version" else "row")
+    if item["entity"] == "document_meaning" and (codes := Meanings.from_item(item).codes):
+        return [own, Thing(f"{item['sk']} codes", "vector", count=len(codes))]
     given = item["chunks"] if item["entity"] == "document_part" and item["state"] == PartState.INDEXED else 0
     return [own, Thing(f"{item['sk']} chunks", "chunk", count=given)] if given else [own]
 

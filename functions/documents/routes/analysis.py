@@ -66,6 +66,8 @@ async def list_commitments(
         ),
         documents_compared=found.compared,
         documents_not_analysed=found.not_analysed,
+        matched_by="words+vectors" if found.by_vectors else "words",
+        documents_by_words=found.compared - found.by_vectors,
         document_limit=MOST_DOCUMENTS,
         is_complete=found.is_complete,
     )

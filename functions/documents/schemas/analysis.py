@@ -1,11 +1,12 @@
 """Analyses and commitments as callers see them."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
 from documents.analysis import commitments, model, reports
 from documents.analysis.commitments import CommitmentSays, CommitmentStatus
+from documents.analysis.likeness import MatchedBy
 from documents.analysis.model import Findings, WrittenDate
 
 
@@ -82,6 +83,11 @@ class LaterStatement(CommitmentStatement):
         description="`mentioned`; `done`; or a contradiction: `other_date`, `other_owner`, `dropped`, `open_again`.",
         examples=["done"],
     )
+    matched_by: MatchedBy = Field(
+        description="What told that it speaks of the promise: `words` that both have, or `vectors` of an embedding "
+        "model, which recognise other words for the same.",
+        examples=["words"],
+    )
 
 
 class ProjectCommitment(BaseModel):
@@ -109,7 +115,10 @@ class ProjectCommitment(BaseModel):
             when=promised.when,
             due=promised.due,
             promised=promised,
-            later=[LaterStatement.of(said, says=says) for says, said in commitment.later],
+            later=[
+                LaterStatement.of(each.statement, says=each.says, matched_by=each.matched_by)
+                for each in commitment.later
+            ],
         )
 
 
@@ -120,6 +129,12 @@ class CommitmentList(BaseModel):
     next_cursor: str | None = Field(description="Send it as `cursor` to get the next page; null at the end.")
     documents_compared: int = Field(description="Analysed documents that you see.", examples=[14])
     documents_not_analysed: int = Field(examples=[0])
+    matched_by: Literal["words", "words+vectors"] = Field(
+        description="`words+vectors`: statements are compared by words and by vectors of an embedding model; `words` "
+        "where none of the documents has vectors.",
+        examples=["words+vectors"],
+    )
+    documents_by_words: int = Field(description="Of those compared: without vectors, yet or at all.", examples=[0])
     document_limit: int = Field(
         description="The newest so many documents of a project are compared.", examples=[reports.MOST_DOCUMENTS]
     )

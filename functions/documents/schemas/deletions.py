@@ -30,7 +30,7 @@ class Removed(BaseModel):
     what: str = Field(
         description=(
             "`file`, `text`, `analysis`: versions of objects. `version`, `row`: of the table. `vector`: of its texts, "
-            "in the cache. `chunk`: hidden in the index at once, and merged out of it."
+            "in the cache, and of what it states. `chunk`: hidden in the index at once, and merged out of it."
         ),
         examples=["file"],
     )

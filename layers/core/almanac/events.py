@@ -161,6 +161,14 @@ class ResendSources(Event):
     cursor: str | None = None
 
 
+class EmbedStatements(Event):
+    """Embed what a document's newest analysis found it to state; nothing is left to do for an older `revision`."""
+
+    kind: Literal["statements.embed"] = "statements.embed"
+    document_id: str
+    revision: int
+
+
 class BuildIndex(Event):
     """Copy the serving index's sources into one that is being built; `cursor` is where the event before stopped."""
 
@@ -337,7 +345,7 @@ ProjectsWork = (
     | PurgeSecret
 )
 ProjectsEvent = Annotated[ProjectsWork, Field(discriminator="kind")]
-EmbeddingWork = IndexSources | BuildIndex
+EmbeddingWork = IndexSources | EmbedStatements | BuildIndex
 EmbeddingEvent = Annotated[EmbeddingWork, Field(discriminator="kind")]
 IndexWork = CompactIndex | SweepIndex | RepairPart
 IndexEvent = Annotated[IndexWork, Field(discriminator="kind")]
@@ -379,6 +387,7 @@ QUEUE_OF: dict[type[Event], Queue] = {
     SyncRepository: Queue.SYNC,
     RepositoryChanged: Queue.SYNC,
     IndexSources: Queue.EMBEDDING,
+    EmbedStatements: Queue.EMBEDDING,
     BuildIndex: Queue.EMBEDDING,
     SourcesIndexed: Queue.PROJECTS,
     SourcesFailed: Queue.PROJECTS,

@@ -53,7 +53,11 @@ def test_a_promise_is_shown_with_what_became_of_it_on_every_page_of_the_answer(c
     first = {"items": [{**promise, "status": "contradicted", "later": [later]}], "next_cursor": "c"}
     last = {"items": [{**promise, "status": "open", "later": []}], "next_cursor": None}
     api.answer("GET", "/api/v1/projects/prj_1", {"id": "prj_1"})
-    api.answer("GET", path, *({"documents_compared": 2, "is_complete": True, **page} for page in (first, last)))
+    api.answer(
+        "GET",
+        path,
+        *({"documents_compared": 2, "matched_by": "words", "is_complete": True, **page} for page in (first, last)),
+    )
     shown = " ".join(cli.run("commitments", "prj_1", "--who", "Ann").stdout.split())
     assert "contradicted send the contract (Ann, 20 March)" in shown
     assert 'another date: "Ann sends it in April" (Review, page 2, 2026-03-12; doc_1)' in shown

@@ -18,6 +18,12 @@ def document(tenant_id: str, document_id: str) -> Key:
     return Key(f"TENANT#{tenant_id}#DOCUMENT#{document_id}", ITEM)
 
 
+def document_of(pk: str) -> str | None:
+    """Return the document in whose partition a row lies; None for one of something else."""
+    segments = pk.split("#")
+    return segments[3] if len(segments) == 4 and segments[2] == "DOCUMENT" else None
+
+
 def documents(tenant_id: str) -> str:
     """Children partition. Example: `TENANT#ten_1#DOCUMENTS`."""
     return f"TENANT#{tenant_id}#DOCUMENTS"
@@ -59,6 +65,11 @@ def document_revisions() -> str:
 def document_analysis(tenant_id: str, document_id: str) -> Key:
     """Example: `TENANT#ten_1#DOCUMENT#doc_1` / `ANALYSIS`."""
     return Key(document(tenant_id, document_id).pk, "ANALYSIS")
+
+
+def document_meaning(tenant_id: str, document_id: str) -> Key:
+    """Vectors of what a document states. Example: `TENANT#ten_1#DOCUMENT#doc_1` / `MEANING`."""
+    return Key(document(tenant_id, document_id).pk, "MEANING")
 
 
 def document_password(tenant_id: str, document_id: str) -> Key:
