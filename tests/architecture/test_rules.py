@@ -8,7 +8,7 @@ from tests.architecture import rules
 from tests.architecture.source import CORE, FUNCTIONS, ROOT, Module, modules
 
 PRODUCT = modules(FUNCTIONS, CORE)
-EVERYTHING = modules(FUNCTIONS, CORE, "layers/model", "infra", "cli", "bench", "tests")
+EVERYTHING = modules(FUNCTIONS, CORE, "layers/model", "layers/documents", "infra", "cli", "bench", "tests")
 SLICES = {path.name for path in (ROOT / FUNCTIONS).iterdir() if (path / "__init__.py").exists()}
 
 

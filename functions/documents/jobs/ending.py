@@ -69,7 +69,7 @@ def nothing_read(job: Job, parts: Sequence[Part]) -> Cause | None:
     if bad:
         message = f"No page could be read. Of {bad[0].label}: {bad[0].message}"
         return Cause(code=bad[0].code, message=message, way_out=WAYS_OUT.get(bad[0].code, ("", ""))[1])
-    code = "scanned" if job.unit in {"page", "slide"} else "empty"
+    code = "scanned" if job.unit in {"page", "slide"} and not job.ocr else "empty"
     message, way_out = WAYS_OUT[code]
     return Cause(code=code, message=message, way_out=way_out)
 

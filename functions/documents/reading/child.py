@@ -36,7 +36,7 @@ def _load() -> None:
     """Import what takes long, before the first request."""
     import pypdfium2.raw  # noqa: F401
 
-    from documents.reading import containers, office, parsing, pdf, pptx, xlsx  # noqa: F401
+    from documents.reading import containers, office, parsing, pdf, pictures, pptx, xlsx  # noqa: F401
 
 
 def _serve(request: dict[str, Any]) -> None:

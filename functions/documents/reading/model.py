@@ -46,15 +46,17 @@ class ReadingError(Exception):
 @dataclass(frozen=True)
 class Limits:
     """What one call may take. `memory_bytes` is address space, most of it never touched; `seconds` of wall-clock are
-    for the call, `page_seconds` for one page of a paged file.
+    for the call, `page_seconds` for one page of a paged file, `ocr_page_seconds` for one whose text is recognised.
 
     `text_bytes` is UTF-8 of one call's pages, `expanded_bytes` whatever is unpacked to read it, `ratio` how much
     larger than itself a packed member of over a megabyte may become, `depth` how often a container may lie in another.
+    `ocr` names what recognises text in pictures, as of `ocr.chosen`: nothing does where it is empty.
     """
 
     memory_bytes: int = 1024 * MEGABYTE
     seconds: float = 120.0
     page_seconds: float = 10.0
+    ocr_page_seconds: float = 90.0
     text_bytes: int = 64 * MEGABYTE
     expanded_bytes: int = 1024 * MEGABYTE
     members: int = 1000

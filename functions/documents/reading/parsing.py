@@ -2,7 +2,7 @@
 
 from documents.reading import kinds, sections
 from documents.reading.decoding import decode
-from documents.reading.units import Task, Trouble, Unit, Units
+from documents.reading.units import Task, Trouble, Units
 
 _TEXTS = frozenset({kinds.DOCX, kinds.ODT, kinds.RTF, kinds.EPUB, kinds.HTML, kinds.DOC})
 _ARCHIVES = frozenset({kinds.ZIP, kinds.TAR, kinds.GZIP})
@@ -21,8 +21,12 @@ def probe(task: Task) -> tuple[str, str, int | None]:
         from documents.reading import pdf
 
         return kind, "page", pdf.pages(task)
-    if kind in (kinds.UNKNOWN, kinds.OLE) or (kind.startswith("image/") and not task.limits["ocr"]):
-        raise _refused(kind)
+    if kind.startswith("image/"):
+        from documents.reading import pictures
+
+        return kind, "page", pictures.frames(task, kind)
+    if kind in (kinds.UNKNOWN, kinds.OLE):
+        raise Trouble("unsupported")
     return kind, _UNITS.get(kind, "section"), None
 
 
@@ -44,14 +48,8 @@ def _kind(task: Task) -> str:
     return task.kind or kind
 
 
-def _refused(kind: str) -> Trouble:
-    if kind.startswith("image/"):
-        return Trouble("scanned", "It is a picture.")
-    return Trouble("unsupported")
-
-
 def _reader(task: Task, kind: str) -> Units:  # noqa: C901 - one line for each kind of file
-    from documents.reading import containers, delimited, office, opendocument, pdf, pptx, xlsx
+    from documents.reading import containers, delimited, office, opendocument, pdf, pictures, pptx, xlsx
 
     match kind:
         case kinds.PDF:
@@ -83,8 +81,8 @@ def _reader(task: Task, kind: str) -> Units:  # noqa: C901 - one line for each k
     if kind in _ARCHIVES:
         return containers.archive(task, kind)
     if kind.startswith("image/"):
-        return _picture(task, kind)
-    raise _refused(kind)
+        return pictures.read(task, kind)
+    raise Trouble("unsupported")
 
 
 def _text(task: Task, kind: str) -> Units:
@@ -92,12 +90,3 @@ def _text(task: Task, kind: str) -> Units:
         raise Trouble("too_large")
     text = decode(task.path.read_bytes())
     yield from sections.markdown(text) if kind == kinds.MARKDOWN else sections.plain(text)
-
-
-def _picture(task: Task, kind: str) -> Units:
-    from documents.reading import ocr
-
-    recogniser = ocr.chosen(task.limits["ocr"])
-    if recogniser is None:
-        raise _refused(kind)
-    yield Unit("page", "picture", recogniser.text(task.path))

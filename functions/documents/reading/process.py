@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from documents.reading import ocr
+
 _TICK_SECONDS = 0.2
 _READ_BYTES = 256 * 1024
 _START_SECONDS = 30.0
@@ -47,7 +49,9 @@ class Process:
     """One child. It answers one request at a time."""
 
     def __init__(self) -> None:
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | ocr.ENVIRONMENT
+        if (data := ocr.data()) is not None:
+            environment["TESSDATA_PREFIX"] = str(data)
         paths = [entry for entry in sys.path if entry]
         self._popen = subprocess.Popen(
             [sys.executable, "-s", "-P", "-m", "documents.reading.child"],

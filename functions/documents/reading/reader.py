@@ -112,7 +112,7 @@ class _Call:
                 reading.pages.append(PageText(number, place, unit["text"]))
             elif "bad" in answer:
                 reading.bad.append(BadPage(**answer["bad"]))
-            elif "warning" in answer:
+            elif "warning" in answer and answer["warning"] not in reading.warnings:
                 reading.warnings.append(answer["warning"])
 
     def answers(self, first: int, last: int) -> Iterator[dict[str, Any]]:
@@ -148,8 +148,10 @@ class _Call:
             return
 
     def _bounds(self) -> Bounds:
-        silence = self._limits.seconds if self._pages is None else self._limits.page_seconds
-        return Bounds(self._deadline, silence, 2 * self._limits.text_bytes + 1024 * 1024)
+        limits = self._limits
+        page_seconds = limits.ocr_page_seconds if limits.ocr else limits.page_seconds
+        silence = limits.seconds if self._pages is None else page_seconds
+        return Bounds(self._deadline, silence, 2 * limits.text_bytes + 1024 * 1024)
 
 
 def _refuse_nothing(reading: Reading) -> None:

@@ -1,57 +1,109 @@
-"""Text recognition: off unless named, and a port that any program fits behind."""
+"""Text in pictures: off unless asked for, and then page by page, within the limits of every reading."""
 
-from dataclasses import asdict
-from pathlib import Path
+import re
+from collections import Counter
+from email.message import EmailMessage
 
 import pytest
 
-from documents.reading import ocr, parsing
-from documents.reading.model import Limits
-from documents.reading.units import Budget, Found, Task, Trouble, Unit
+from documents.reading import ocr
+from documents.reading.model import Limits, ReadingError
 from tests.unit.reading import files
-from tests.unit.reading.world import refusal
+from tests.unit.reading.scans import LINES, noise, png_of, saved, scan
+from tests.unit.reading.world import opened, refusal
 
-SCRIPT = """#!/bin/sh
-head -c 2 "$1" > "{directory}/seen"
-echo "read by $4"
-"""
-
-
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Install a program of tesseract's name that notes how its picture begins and says which language it was given."""
-    path = tmp_path / "tesseract"
-    path.write_text(SCRIPT.format(directory=tmp_path))
-    path.chmod(0o755)
-    monkeypatch.setattr(ocr, "PLACES", str(tmp_path))
-    return tmp_path
+ON = Limits(ocr="tesseract")
+WORDS = Counter(" ".join(LINES).split())
 
 
-def read(content: bytes, name: str, setting: str, directory: Path) -> list[Found]:
-    path = directory / name
-    path.write_bytes(content)
-    scratch = directory / "scratch"
-    scratch.mkdir()
-    return list(parsing.parse(Task(path, name, scratch, Budget(asdict(Limits(ocr=setting))))))
+def share_of_words(text: str) -> float:
+    """Return how many of the words that were written are found."""
+    return (Counter(re.findall(r"\w+", text)) & WORDS).total() / WORDS.total()
 
 
-def test_pages_without_text_are_drawn_and_recognised(program: Path) -> None:
-    found = read(files.scanned_pdf(["", "typed"]), "scan.pdf", "tesseract:deu", program)
-    assert found == [Unit("page", "page 1", "read by deu", 1), Unit("page", "page 2", "typed", 2)]
-    assert (program / "seen").read_bytes() == b"P5"
+@pytest.mark.usefixtures("recognition")
+@pytest.mark.parametrize("degrees", [0, 90, 180])
+def test_a_scan_is_read_however_it_lies(degrees: int) -> None:
+    _, reading = opened(saved([scan(degrees=degrees)], "PDF"), limits=ON)
+    (page,) = reading.pages
+    assert (page.number, page.place.label) == (1, "page 1")
+    assert share_of_words(page.text) > 0.9
+    assert any("recognition" in warning for warning in reading.warnings)
 
 
-def test_a_picture_is_a_page(program: Path) -> None:
-    found = read(b"\x89PNG\r\n\x1a\n" + bytes(60), "photo.png", "tesseract", program)
-    assert found == [Unit("page", "picture", "read by eng")]
+@pytest.mark.usefixtures("recognition")
+def test_only_pages_without_text_are_recognised() -> None:
+    _, reading = opened(files.scanned_pdf(["typed", "typed as well"]), limits=ON)
+    assert [page.text for page in reading.pages] == ["typed", "typed as well"]
+    assert not reading.warnings
 
 
-def test_a_program_that_is_not_installed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "PLACES", str(tmp_path))
-    with pytest.raises(Trouble) as raised:
-        ocr.chosen("tesseract")
-    assert (raised.value.code, "not installed" in raised.value.message) == ("scanned", True)
+@pytest.mark.usefixtures("recognition")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_a_picture_is_a_page(kind: str) -> None:
+    found, reading = opened(saved([scan()], kind), limits=ON)
+    assert (found.unit, found.pages) == ("page", 1)
+    assert [page.place.label for page in reading.pages] == ["picture"]
+    assert share_of_words(reading.pages[0].text) > 0.9
+
+
+@pytest.mark.usefixtures("recognition")
+def test_the_pictures_in_a_tiff_are_its_pages_from_any_of_them() -> None:
+    content = saved([scan([line]) for line in LINES], "TIFF")
+    found, reading = opened(content, pages=(2, 3), limits=ON)
+    assert found.pages == len(LINES)
+    assert [(page.number, page.place.label) for page in reading.pages] == [(2, "page 2"), (3, "page 3")]
+    assert [page.text.split()[-1] for page in reading.pages] == [line.split()[-1] for line in LINES[1:3]]
+
+
+@pytest.mark.usefixtures("recognition")
+def test_what_is_no_text_gives_none() -> None:
+    (page,) = opened(saved([noise()], "PNG"), limits=ON)[1].pages
+    assert page.is_blank
+
+
+@pytest.mark.usefixtures("recognition")
+def test_a_picture_that_is_attached_is_read() -> None:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"] = "Scan", "ada@example.org"
+    mail.set_content("See the scan.")
+    mail.add_attachment(saved([scan()], "PNG"), maintype="image", subtype="png", filename="scan.png")
+    pages = opened(bytes(mail), limits=ON)[1].pages
+    assert pages[1].place.label == "attachment scan.png > picture"
+    assert share_of_words(pages[1].text) > 0.9
+
+
+PICTURES = {
+    "more points than are read": (png_of(60_000, 60_000), "too_large"),
+    "one point high": (png_of(100_000, 1), "corrupt"),
+    "one point wide": (png_of(1, 100_000), "corrupt"),
+    "broken off": (saved([scan()], "PNG")[:5_000], "corrupt"),
+    "no picture at all": (b"\x89PNG\r\n\x1a\n" + bytes(60), "corrupt"),
+    "a chain of frames that bites its tail": (b"II*\0\x08\0\0\0\0\0\x08\0\0\0", "corrupt"),
+}
+
+
+@pytest.mark.usefixtures("recognition")
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_that_cannot_be_read_is_named(name: str) -> None:
+    content, code = PICTURES[name]
+    reading = opened(content, limits=ON)[1]
+    assert not reading.pages
+    assert [(bad.number, bad.label, bad.code) for bad in reading.bad] == [(1, "picture", code)]
+
+
+@pytest.mark.usefixtures("recognition")
+def test_more_pictures_than_are_read_of_one_file_are_refused() -> None:
+    dot = scan([]).resize((4, 4))
+    assert refusal(saved([dot] * 1_001, "TIFF"), limits=ON) == "too_large"
 
 
 def test_pictures_are_refused_where_recognition_is_off() -> None:
-    assert refusal(b"\xff\xd8\xff\xe0" + bytes(60), "photo.jpg") == "scanned"
+    assert refusal(saved([scan()], "JPEG"), "photo.jpg") == "scanned"
+    assert refusal(saved([scan()], "PDF"), "scan.pdf") == "scanned"
+
+
+def test_recognition_without_its_data_is_told_of() -> None:
+    assert ocr.data() is None
+    with pytest.raises(ReadingError, match="not installed"):
+        opened(saved([scan()], "PNG"), limits=ON)
