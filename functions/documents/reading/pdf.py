@@ -8,6 +8,7 @@ import pypdfium2.raw as pdfium
 
 from documents.reading import ocr
 from documents.reading.ocr import Ocr
+from documents.reading.pdf_contents import Contents
 from documents.reading.pdf_tables import with_tables
 from documents.reading.units import Bad, Task, Trouble, Unit, Units
 
@@ -20,8 +21,10 @@ _CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 _CATALOG = re.compile(rb"(\d+)\s+(\d+)\s+obj\s*<<[^>]{0,200}?/Type\s*/Catalog\b")
 _END = b"\nendstream\nendobj\ntrailer\n<</Root %s %s R>>\nstartxref\n0\n%%%%EOF\n"
 _MOST_MENDED = 64 * 2**20
+DRAWN = "image/x-portable-graymap"
 _DOTS_PER_INCH = 200
 _MOST_PIXELS = 5000
+_LOOKED_AT = 1000
 _SCANNED_AFTER = 100
 """So many pages without text at the start make a file a scanned one."""
 
@@ -32,12 +35,15 @@ class Pdf:
     def __init__(self, task: Task) -> None:
         pdfium.FPDF_InitLibrary()
         password = None if task.password is None else task.password.encode()
-        self._document = pdfium.FPDF_LoadDocument(bytes(task.path), password)
+        path = task.path
+        self._document = pdfium.FPDF_LoadDocument(bytes(path), password)
         if not self._document and pdfium.FPDF_GetLastError() == pdfium.FPDF_ERR_FORMAT:
-            self._document = _mended(task, password)
+            path = _mended(task) or path
+            self._document = pdfium.FPDF_LoadDocument(bytes(path), password)
         if not self._document:
             raise self._trouble(task)
         self.pages: int = pdfium.FPDF_GetPageCount(self._document)
+        self._contents = Contents(path, task.password)
 
     def _trouble(self, task: Task) -> Trouble:
         error = pdfium.FPDF_GetLastError()
@@ -56,7 +62,7 @@ class Pdf:
             pdfium.FPDF_ClosePage(page)
 
     def picture(self, number: int, path: Path) -> Path:
-        """Draw a page into a file, for text recognition."""
+        """Draw a page into a file of the media type `DRAWN`, for text recognition."""
         page = pdfium.FPDF_LoadPage(self._document, number - 1)
         try:
             _draw(page, path)
@@ -66,20 +72,31 @@ class Pdf:
 
     def is_picture(self, number: int) -> bool:
         """Tell whether there is a picture on the page."""
+        return pdfium.FPDF_PAGEOBJ_IMAGE in self._kinds(number)
+
+    def is_damaged(self, number: int) -> bool:
+        """Tell whether nothing is seen of a page for the reason that its content is damaged."""
+        return self._kinds(number) <= {pdfium.FPDF_PAGEOBJ_FORM} and self._contents.is_damaged(number)
+
+    def _kinds(self, number: int) -> set[int]:
+        """Return the kinds of objects on the page and in the forms on it."""
         page = pdfium.FPDF_LoadPage(self._document, number - 1)
         if not page:
-            return False
+            return set()
         try:
-            return any(
-                pdfium.FPDFPageObj_GetType(pdfium.FPDFPage_GetObject(page, index)) == pdfium.FPDF_PAGEOBJ_IMAGE
-                for index in range(min(pdfium.FPDFPage_CountObjects(page), 1000))
-            )
+            count = min(pdfium.FPDFPage_CountObjects(page), _LOOKED_AT)
+            found = [pdfium.FPDFPage_GetObject(page, index) for index in range(count)]
+            for thing in found:
+                if pdfium.FPDFPageObj_GetType(thing) == pdfium.FPDF_PAGEOBJ_FORM and len(found) < _LOOKED_AT:
+                    inside = min(pdfium.FPDFFormObj_CountObjects(thing), _LOOKED_AT)
+                    found += [pdfium.FPDFFormObj_GetObject(thing, index) for index in range(inside)]
+            return {pdfium.FPDFPageObj_GetType(thing) for thing in found}
         finally:
             pdfium.FPDF_ClosePage(page)
 
 
-def _mended(task: Task, password: bytes | None) -> pdfium.FPDF_DOCUMENT | None:
-    """Open a file whose end is missing: PDFium finds its objects by itself, and needs to be told the first of them."""
+def _mended(task: Task) -> Path | None:
+    """Return a copy with an end: PDFium finds a file's objects by itself, and needs to be told the first of them."""
     with task.path.open("rb") as file:
         content = file.read(_MOST_MENDED)
     catalogs = list(_CATALOG.finditer(content))
@@ -87,15 +104,14 @@ def _mended(task: Task, password: bytes | None) -> pdfium.FPDF_DOCUMENT | None:
         return None
     path = task.scratch_file()
     path.write_bytes(content + _END % catalogs[-1].groups())
-    return pdfium.FPDF_LoadDocument(bytes(path), password)
+    return path
 
 
 def _draw(page: pdfium.FPDF_PAGE, path: Path) -> None:
     """Write a page as a grey picture (PGM)."""
-    width, height = (
-        max(1, min(_MOST_PIXELS, round(length * _DOTS_PER_INCH / 72)))
-        for length in (pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page))
-    )
+    lengths = (pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page))
+    scale = min(_DOTS_PER_INCH / 72, _MOST_PIXELS / max(*lengths, 1))
+    width, height = (max(1, round(length * scale)) for length in lengths)
     bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_Gray, None, 0)
     try:
         pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
@@ -128,6 +144,7 @@ def _text(page: pdfium.FPDF_PAGE) -> str:
 def pages(task: Task) -> int:
     """Return how many pages there are; raises `Trouble` for a file of pictures and for one of nothing."""
     pdf = Pdf(task)
+    ocr.chosen(task.limits["ocr"])
     if pdf.pages <= 0:
         raise Trouble("empty")
     looked_at = range(1, min(pdf.pages, _SCANNED_AFTER) + 1)
@@ -147,16 +164,17 @@ def read(task: Task) -> Units:
     recogniser = ocr.chosen(task.limits["ocr"])
     last = min(task.last or pdf.pages, pdf.pages)
     for number in range(task.first, last + 1):
-        yield _read(pdf, number, recogniser, task)
+        yield from _read(pdf, number, recogniser, task)
 
 
-def _read(pdf: Pdf, number: int, recogniser: Ocr | None, task: Task) -> Unit | Bad:
+def _read(pdf: Pdf, number: int, recogniser: Ocr | None, task: Task) -> Units:
     label = f"page {number}"
     text = pdf.text(number)
-    if text is None:
-        return Bad(label, "corrupt", f"Page {number} is damaged.", number)
-    if not text and pdf.is_picture(number):
-        if recogniser is not None:
-            return Unit("page", label, recogniser.text(pdf.picture(number, task.scratch / "page.pgm")), number)
-        return Bad(label, "ocr_needed", f"Page {number} is a picture without text.", number)
-    return Unit("page", label, text, number)
+    if text is None or (not text and pdf.is_damaged(number)):
+        yield Bad(label, "corrupt", f"Page {number} is damaged.", number)
+    elif text or not pdf.is_picture(number):
+        yield Unit("page", label, text, number)
+    elif recogniser is None:
+        yield Bad(label, "ocr_needed", f"Page {number} is a picture without text.", number)
+    else:
+        yield from ocr.page(recogniser, pdf.picture(number, task.scratch / "page.pgm"), DRAWN, number, label)

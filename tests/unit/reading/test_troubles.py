@@ -64,6 +64,66 @@ def test_a_damaged_page_is_named_and_the_others_are_read() -> None:
     assert [(bad.number, bad.code) for bad in reading.bad] == [(4, "corrupt")]
 
 
+def with_content(body: bytes, *, form: bytes | None = None) -> bytes:
+    """Return a PDF of three pages, the second with this object as its content; `/X` on it is this form."""
+    objects = files.objects_of(files.pdf(["one", "two", "three"]))
+    objects[6] = body
+    if form is not None:
+        objects.append(form)
+        objects[5] = objects[5].replace(b"/Resources<<", b"/Resources<</XObject<</X %d 0 R>>" % len(objects))
+    return files.pdf_file(objects)
+
+
+def stream(data: bytes, more: bytes = b"") -> bytes:
+    return b"<<%s/Length %d>>\nstream\n%s\nendstream" % (more, len(data), data)
+
+
+FLATE = b"/Filter/FlateDecode"
+JUNK = bytes(range(128, 256)) * 3
+DRAWS_A_FORM = stream(b"q /X Do Q")
+FORM = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]"
+DAMAGED = {
+    "does not unpack": with_content(stream(JUNK, FLATE)),
+    "unpacks to junk": with_content(stream(zlib.compress(JUNK), FLATE)),
+    "is junk": with_content(stream(JUNK)),
+    "is cut off at once": with_content(stream(zlib.compress(b"BT (two) Tj ET")[:3], FLATE)),
+    "is not there": with_content(b"null"),
+    "is in a form that does not unpack": with_content(DRAWS_A_FORM, form=stream(JUNK, FORM + FLATE)),
+}
+BLANK = {
+    "has nothing in it": with_content(stream(b"")),
+    "has spaces in it": with_content(stream(b" \n ")),
+    "unpacks to nothing": with_content(stream(zlib.compress(b""), FLATE)),
+    "only sets things up": with_content(
+        stream(b"q 1 0 0 1 0 0 cm /P <</MCID 0>> BDC BT /F1 11 Tf (\\)x) pop ET EMC Q")
+    ),
+    "draws a form without anything": with_content(DRAWS_A_FORM, form=stream(b"q Q", FORM)),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_page_whose_content_alone_is_damaged_is_named(what: str) -> None:
+    reading = opened(DAMAGED[what])[1]
+    assert [page.text for page in reading.pages] == ["one", "three"]
+    assert [(bad.number, bad.code) for bad in reading.bad] == [(2, "corrupt")]
+
+
+@pytest.mark.parametrize("what", BLANK)
+def test_a_blank_page_is_no_damaged_one(what: str) -> None:
+    reading = opened(BLANK[what])[1]
+    assert [page.text for page in reading.pages] == ["one", "", "three"]
+    assert not reading.bad
+
+
+def test_a_damaged_page_of_an_encrypted_file_is_named() -> None:
+    writer = pypdf.PdfWriter(io.BytesIO(DAMAGED["unpacks to junk"]))
+    writer.encrypt(SECRET, algorithm="AES-256")
+    out = io.BytesIO()
+    writer.write(out)
+    reading = opened(out.getvalue(), password=SECRET)[1]
+    assert [(bad.number, bad.code) for bad in reading.bad] == [(2, "corrupt")]
+
+
 def test_a_pdf_that_breaks_off_gives_the_pages_that_are_there() -> None:
     content = files.pdf([f"page {number}" for number in range(1, 11)])
     reading = opened(content[: len(content) // 2])[1]
