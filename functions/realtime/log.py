@@ -32,10 +32,10 @@ class TopicLog:
             last = await self.table.get(last_key)
             if last is not None and last["event_id"] == event.event_id:
                 return await self._found(topic, last["sequence"])
-            if last is not None and last["resource_version"] > event.resource_version:
+            if last is not None and _state(last) > (event.resource_version, event.at):
                 return None
             told = Told.of(event, topic, _sequence(head) + 1)
-            newest = {"event_id": event.event_id, "resource_version": event.resource_version}
+            newest = {"event_id": event.event_id, "resource_version": event.resource_version, "at": event.at}
             try:
                 await self.table.transact(
                     [
@@ -57,6 +57,11 @@ class TopicLog:
                 continue
             return told
         raise RetryableError("the topic kept changing")
+
+    async def has(self, event: Happened, topic: str) -> bool:
+        """Tell whether an event has a number in a topic and is its resource's newest there."""
+        last = await self.table.get(self._last_key(event, topic))
+        return last is not None and bool(last["event_id"] == event.event_id)
 
     async def head(self, topic: str) -> int:
         """Return the number of the newest event, 0 before the first."""
@@ -108,6 +113,11 @@ def _counted(key: keys.Key, head: Item | None, told: Told, *, ended: bool) -> Pu
 
 def _ends(event: Happened, topic: str) -> bool:
     return event.type.endswith(".deleted") and topic.endswith(f":{event.resource_id}")
+
+
+def _state(last: Item) -> tuple[int, str]:
+    """Return which state of a resource was told last: versions that are the same came about one after another."""
+    return int(last["resource_version"]), str(last.get("at", ""))
 
 
 def _sequence(head: Item | None) -> int:

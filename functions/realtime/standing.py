@@ -38,11 +38,11 @@ class Standings:
         self._table = table
         self._known: OrderedDict[tuple[str, Actor], tuple[float, View | None]] = OrderedDict()
 
-    async def lately(self, tenant_id: str, actor: Actor) -> View | None:
-        """Return how a caller stood at most `REMEMBERED_SECONDS` ago; None when it may not read."""
+    async def lately(self, tenant_id: str, actor: Actor, *, anew: bool = False) -> View | None:
+        """Return how a caller stood at most `REMEMBERED_SECONDS` ago, or stands now; None when it may not read."""
         known = (tenant_id, Actor(actor_id=actor.actor_id, key_id=actor.key_id))
         until, view = self._known.get(known, (0.0, None))
-        if time.monotonic() < until:
+        if time.monotonic() < until and not anew:
             return view
         until = time.monotonic() + REMEMBERED_SECONDS
         view = await self.view(tenant_id, actor)

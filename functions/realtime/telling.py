@@ -17,7 +17,7 @@ from realtime.connections import ConnectionStore
 from realtime.gateway import Gateway, Posted
 from realtime.log import TopicLog
 from realtime.model import Connection, Follower, Told
-from realtime.standing import Standings
+from realtime.standing import Standings, View
 
 AT_ONCE = 32
 """Posts on their way at the same time."""
@@ -44,7 +44,14 @@ class Teller:
         # All are numbered before any is sent: a failure here repeats nothing.
         told = await _all(log.append(event, topic) for topic in shown)
         slots = asyncio.Semaphore(AT_ONCE)
-        await _all(self._send(event.tenant_id, each, slots) for each in told if each is not None)
+        await _all(self._send(event.tenant_id, each, private, slots) for each in told if each is not None)
+
+    async def give_up(self, event: Happened) -> None:
+        """Cut off who follows a topic in which an event has a number and may not have been sent: it comes for it."""
+        store, log = ConnectionStore(self.table, event.tenant_id), TopicLog(self.table, event.tenant_id)
+        for topic in event.topics:
+            for follower in await store.followers(topic) if await log.has(event, topic) else []:
+                await self._end(store, follower, topic)
 
     async def _cut_off(self, tenant_id: str, actor_id: str) -> None:
         """Close the connections of somebody who may not read any more."""
@@ -64,33 +71,40 @@ class Teller:
         found = await asyncio.gather(*(self.table.get(row) for row in rows))
         return frozenset(owner for owner, row in zip(event.owners, found, strict=True) if row is not None)
 
-    async def _send(self, tenant_id: str, told: Told, slots: asyncio.Semaphore) -> None:
+    async def _send(self, tenant_id: str, told: Told, private: frozenset[str], slots: asyncio.Semaphore) -> None:
         store = ConnectionStore(self.table, tenant_id)
         followers = [each for each in await store.followers(told.topic) if each.after < told.sequence]
         if not followers:
             return
-        # One look for all connections of a caller.
+        # One look for all connections of a caller; where only some may see it, none of an earlier time will do.
         actors = {(each.actor_id, each.key_id): each for each in followers}
-        await _all(self.standings.lately(tenant_id, each) for each in actors.values())
+        anew = not private.isdisjoint(told.owners)
+        seen_by = await _all(self.standings.lately(tenant_id, each, anew=anew) for each in actors.values())
+        views = dict(zip(actors, seen_by, strict=True))
         (text,) = frames.events(told.topic, [told])
 
         async def one(follower: Follower) -> None:
             async with slots:
-                await self._reach(store, follower, told, text)
+                view = views[follower.actor_id, follower.key_id]
+                await self._reach(store, follower, view, told, text)
 
         await _all(one(each) for each in followers)
 
-    async def _reach(self, store: ConnectionStore, follower: Follower, told: Told, text: str) -> None:
-        view = await self.standings.lately(store.tenant_id, follower)
+    async def _reach(
+        self, store: ConnectionStore, follower: Follower, view: View | None, told: Told, text: str
+    ) -> None:
         if view is not None and not view.sees(told.owners):
             return
         posted = await self.gateway.post(follower.connection_id, text) if view is not None else Posted.FAILED
         if posted is Posted.DELIVERED:
             return
-        if posted is Posted.FAILED:
+        await self._end(store, follower, told.topic, is_open=posted is Posted.FAILED)
+
+    async def _end(self, store: ConnectionStore, follower: Follower, topic: str, *, is_open: bool = True) -> None:
+        if is_open:
             await self.gateway.close(follower.connection_id)
         # A row of a connection that is not known any more, too.
-        await store.unfollow(follower.connection_id, told.topic)
+        await store.unfollow(follower.connection_id, topic)
         await store.remove(follower.connection_id)
 
 

@@ -14,6 +14,11 @@ async def work(event: Happened, _deadline: Deadline) -> None:
     await wiring.teller().tell(event)
 
 
+async def give_up(event: Happened, _code: str, _cause: str) -> None:
+    """Leave nobody waiting for an event that is not sent any more."""
+    await wiring.teller().give_up(event)
+
+
 @cache
 def worker() -> Worker[Happened]:
     queues = RealtimeQueueSettings.load()
@@ -23,6 +28,7 @@ def worker() -> Worker[Happened]:
         dead_letter_queue_url=queues.realtime_dead_letter_queue_url,
         parser=realtime_event,
         handle=work,
+        give_up=give_up,
         concurrency=10,
         ordered=True,
     )

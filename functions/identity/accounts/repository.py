@@ -8,9 +8,11 @@ from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
 from almanac.aws.transactions import Refused, commit
 from almanac.errors import VersionConflict
+from almanac.observability import correlation_id
 from identity.accounts.errors import ServiceAccountNotFound
 from identity.accounts.model import AccountRecord, HeldKey, held_item
 from identity.tenants.errors import TenantNotFound
+from identity.tenants.follow_up import access_ended
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,22 @@ class AccountRepository:
 
         Raises `VersionConflict`, `ServiceAccountNotFound` or `Refused`.
         """
-        follow: Sequence[Write] = []
+        follow: list[Write] = []
         if "disabled" in changes:
             mark = True if changes["disabled"] else None
             living = [held for held in account.held.values() if held.lives(at)]
             follow = [Update(keys.api_key(self._tenant_id, held.sha256), set={"disabled": mark}) for held in living]
+            follow.append(self._told(account))
         await self._commit({"account": changed(account, version, changes), "keys": follow, "standing": standing})
 
     async def delete(self, account: AccountRecord, standing: Sequence[Check]) -> None:
         """Delete an account and all its keys; raises `VersionConflict`, `ServiceAccountNotFound` or `Refused`."""
         gone = Delete(account.key, condition="#version = :version", values={":version": account.version})
         ended = [Delete(keys.api_key(self._tenant_id, held.sha256)) for held in account.held.values()]
-        await self._commit({"account": gone, "keys": ended, "standing": standing})
+        await self._commit({"account": gone, "keys": ended, "standing": standing, "outbox": self._told(account)})
+
+    def _told(self, account: AccountRecord) -> Put:
+        return access_ended(self._tenant_id, account.id, correlation_id())
 
     async def _commit(self, parts: Mapping[str, Write | Sequence[Write]]) -> None:
         try:

@@ -7,9 +7,11 @@ from almanac.aws import keys
 from almanac.aws.table import Check, Delete, Item, Put, Table, Update, Write
 from almanac.aws.transactions import Parts, Refused, commit
 from almanac.errors import Busy
+from almanac.observability import correlation_id
 from identity.keys.errors import ApiKeyEnded, ApiKeyNotFound, LastAdminKey
 from identity.keys.model import ApiKeyRecord, ends
 from identity.tenants.errors import StandingChanged, TenantNotFound
+from identity.tenants.follow_up import access_ended
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class KeyRepository:
         elif key.ends_at is not None:
             same, values = "#ends_at = :ends_at", {":ends_at": key.ends_at}
         gone = Delete(key.key, condition=same, values=values)
-        await self._commit({"key": gone, "tenant": counted, "account": account, "standing": standing})
+        told = access_ended(self._tenant_id, key.service_account_id or key.id, correlation_id())
+        await self._commit({"key": gone, "tenant": counted, "account": account, "standing": standing, "outbox": told})
 
     async def _commit(self, parts: Parts) -> None:
         try:

@@ -1,7 +1,7 @@
 """What follows a change of members or of a tenant's name, by way of the queue: it survives a crash, and repeats."""
 
 from almanac.aws import keys, outbox
-from almanac.aws.table import ConditionFailed, Delete, Table, Update
+from almanac.aws.table import ConditionFailed, Delete, Put, Table, Update
 from almanac.clock import now
 from almanac.events import ACCESS_ENDED, Happened, MemberRemoved, TenantRenamed
 from almanac.ids import new_ulid
@@ -18,17 +18,23 @@ async def member_removed(table: Table, event: MemberRemoved) -> None:
         project_id, _, actor_id = item["sk"].partition("#")
         if actor_id == event.person_id and item.get("added_at", "") <= event.removed_at:
             await table.write(Delete(keys.project_member(event.tenant_id, project_id, actor_id)))
-    ended = Happened(
-        tenant_id=event.tenant_id,
-        correlation_id=event.correlation_id,
-        event_id=new_ulid(),
-        type=ACCESS_ENDED,
-        topics=(),
-        resource_id=event.person_id,
-        at=now(),
-        data={},
+    await table.write(access_ended(event.tenant_id, event.person_id, event.correlation_id))
+
+
+def access_ended(tenant_id: str, actor_id: str, correlation_id: str) -> Put:
+    """Return the write that has an actor's open connections closed, if it may not read any more."""
+    return outbox.message(
+        Happened(
+            tenant_id=tenant_id,
+            correlation_id=correlation_id,
+            event_id=new_ulid(),
+            type=ACCESS_ENDED,
+            topics=(),
+            resource_id=actor_id,
+            at=now(),
+            data={},
+        )
     )
-    await table.write(outbox.message(ended))
 
 
 async def tenant_renamed(table: Table, event: TenantRenamed) -> None:

@@ -10,7 +10,9 @@ from almanac.aws.transactions import Parts, Refused, commit
 from almanac.errors import VersionConflict
 from almanac.events import MemberRemoved
 from almanac.ids import is_id
+from almanac.observability import correlation_id
 from identity.tenants.errors import LastOwner, MemberNotFound, StandingChanged
+from identity.tenants.follow_up import access_ended
 from identity.tenants.model import Member
 from identity.tenants.repository import counted
 
@@ -48,7 +50,12 @@ class MemberRepository:
         """Give a member, as it was read, another role; raises as `_commit` does."""
         owners = (role is Role.OWNER) - (member.role is Role.OWNER)
         await self._commit(
-            {"member": changes(member, role), "owners": counted(self._tenant_id, owners), "standing": standing}
+            {
+                "member": changes(member, role),
+                "owners": counted(self._tenant_id, owners),
+                "standing": standing,
+                "outbox": access_ended(self._tenant_id, member.person_id, correlation_id()),
+            }
         )
         return await self.get(member.person_id)
 
