@@ -4,11 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from realtime.model import Told
-
-MAX_BYTES = 128 * 1024
-_ROOM = 512
-"""For what stands around the events; a topic's name is short."""
+from realtime.model import MAX_EVENT_BYTES, Told
 
 
 def subscribed(topic: str, sequence: int) -> str:
@@ -33,7 +29,7 @@ def events(topic: str, told: Sequence[Told]) -> Iterator[str]:
     size = 0
     for event in told:
         length = len(event.text.encode()) + 1
-        if texts and size + length > MAX_BYTES - _ROOM:
+        if texts and size + length > MAX_EVENT_BYTES:
             yield _events(topic, texts)
             texts, size = [], 0
         texts.append(event.text)

@@ -23,8 +23,10 @@ CONNECTED_SECONDS = 2 * 3600 + 600
 TICKET_SECONDS = 60
 MAX_TOPICS = 50
 """What one connection may follow."""
-MAX_EVENT_BYTES = 32 * 1024
-"""What one event may take in a frame; of a larger one the data are left out."""
+MAX_FRAME_BYTES = 32 * 1024
+"""What API Gateway takes as one frame of a WebSocket; a longer text may end the connection (code 1009)."""
+MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512
+"""What one event may take in a frame, beside what stands around it; of a larger one the data are left out."""
 
 
 class Record(BaseModel):

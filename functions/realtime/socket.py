@@ -72,4 +72,9 @@ async def _speak(connection_id: str, body: str) -> None:
         await wiring.gateway().close(connection_id)
         return
     with tenancy.working_for(tenant_id):
-        await wiring.talk(tenant_id).answer(connection_id, body if len(body.encode()) <= _MOST_BYTES else "")
+        try:
+            await wiring.talk(tenant_id).answer(connection_id, body if len(body.encode()) <= _MOST_BYTES else "")
+        except Exception:
+            # Its caller would wait for an answer that does not come: it comes again, and resumes.
+            await wiring.gateway().close(connection_id)
+            raise

@@ -5,7 +5,9 @@ of its events.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from almanac.access import Principal
 from almanac.aws.table import Table
 from almanac.errors import AppError
+from almanac.limits.admission import RateLimited
 from almanac.visible import Sight
 from realtime import frames, topics
 from realtime.connections import ConnectionStore
-from realtime.errors import ConnectionGone, InvalidFrame, TopicBusy
+from realtime.errors import ConnectionGone, InvalidFrame, TopicBusy, TopicNotFound
 from realtime.gateway import Gateway, Posted
 from realtime.log import TopicLog
 from realtime.model import Connection
@@ -24,8 +27,9 @@ from realtime.standing import Standings
 from realtime.telling import seen
 from realtime.topics import Topic
 
+SECONDS = 15.0
+"""How long events are told again for one frame; who is not through by then asks once more."""
 _PAGE = 100
-_ROUNDS = 50
 _LONGEST_TOPIC = 100
 
 
@@ -56,12 +60,13 @@ _frame: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="a
 
 @dataclass(frozen=True)
 class Talk:
-    """One tenant's open connections, as the socket's function sees them."""
+    """One tenant's open connections, as the socket's function sees them. `admit` spends a frame, as a call is spent."""
 
     table: Table
     gateway: Gateway
     standings: Standings
     tenant_id: str
+    admit: Callable[[Principal], Awaitable[None]]
 
     async def answer(self, connection_id: str, body: str) -> None:
         """Do what a frame asks for. A connection that is closed or whose caller may not read any more ends with it."""
@@ -71,10 +76,14 @@ class Talk:
             principal = await self.standings.principal(self.tenant_id, connection) if connection else None
             if connection is None or principal is None:
                 raise ConnectionGone
+            await self.admit(principal)
             await self._do(connection, principal, _read(body))
         except ConnectionGone:
-            await self.gateway.close(connection_id)
-            await store.remove(connection_id)
+            await self._end(store, connection_id)
+        except RateLimited as error:
+            # Whoever opens another connection spends of the same calls: nobody can take all that the gateway has.
+            await self.gateway.post(connection_id, frames.error(error.code, error.detail))
+            await self._end(store, connection_id)
         except AppError as error:
             topic = {"topic": named} if (named := _topic_in(body)) else {}
             await self._say(connection_id, frames.error(error.code, error.detail, **topic, **error.extra))
@@ -83,11 +92,22 @@ class Talk:
         match frame:
             case Ping():
                 await self._say(connection.connection_id, frames.pong())
+                await self._look_after(connection, principal)
             case Unsubscribe():
                 await ConnectionStore(self.table, self.tenant_id).forget(connection, frame.topic)
                 await self._say(connection.connection_id, frames.unsubscribed(frame.topic))
             case Subscribe():
                 await self._follow(connection, principal, Topic.parse(frame.topic), frame.resume_from)
+
+    async def _look_after(self, connection: Connection, principal: Principal) -> None:
+        """Give up topics that the caller does not see any more, and say so: there is no event to say it."""
+        sight = Sight(self.table, principal)
+        for name in connection.topics:
+            try:
+                await topics.check(self.table, self.tenant_id, Topic.parse(name), sight)
+            except TopicNotFound as error:
+                await ConnectionStore(self.table, self.tenant_id).forget(connection, name)
+                await self._say(connection.connection_id, frames.error(error.code, error.detail, topic=name))
 
     async def _follow(
         self, connection: Connection, principal: Principal, topic: Topic, resume_from: int | None
@@ -102,7 +122,8 @@ class Talk:
             # Who follows it already is told nothing by others while it is told here what it asks for.
             await store.unfollow(connection.connection_id, topic.name)
         await self._say(connection.connection_id, frames.subscribed(topic.name, position))
-        for _ in range(_ROUNDS):
+        until = monotonic() + SECONDS
+        while True:
             # Asked after the events were read, so that nothing is shown by an older answer.
             shown = seen(told, await sight.hidden()) if told else []
             for text in frames.events(topic.name, shown):
@@ -110,8 +131,13 @@ class Talk:
             position = told[-1].sequence if told else position
             if len(told) < _PAGE and await store.follow(connection, topic.name, position):
                 return
+            if monotonic() > until:
+                raise TopicBusy
             told = await log.after(topic.name, position, _PAGE)
-        raise TopicBusy
+
+    async def _end(self, store: ConnectionStore, connection_id: str) -> None:
+        await self.gateway.close(connection_id)
+        await store.remove(connection_id)
 
     async def _say(self, connection_id: str, text: str) -> None:
         if await self.gateway.post(connection_id, text) is not Posted.DELIVERED:

@@ -5,6 +5,7 @@ from functools import cache
 from almanac import runtime
 from almanac.access import Principal
 from almanac.aws.table import Table
+from almanac.limits import admission
 from almanac.settings import RealtimeSettings, TableSettings
 from realtime.gateway import Gateway
 from realtime.service import Events, Tickets
@@ -38,7 +39,7 @@ def standings() -> Standings:
 
 
 def talk(tenant_id: str) -> Talk:
-    return Talk(table(), gateway(), standings(), tenant_id)
+    return Talk(table(), gateway(), standings(), tenant_id, admission.admit_frame)
 
 
 @cache

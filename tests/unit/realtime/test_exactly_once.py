@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from almanac.access import Principal
 from almanac.aws import keys
 from almanac.aws.table import Put, Table
 from almanac.events import Happened
@@ -46,6 +47,10 @@ class Lines(Gateway):
 
     async def close(self, connection_id: str) -> None:
         self.ended.add(connection_id)
+
+
+async def everybody(_principal: Principal) -> None:
+    """Admit every frame."""
 
 
 @dataclass
@@ -88,7 +93,7 @@ class World:
         self.table, self.lines = Table("almanac", self.store), Lines(self.store)
         self.tenant, self.person, self.project = new_id("ten"), new_id("usr"), new_id("prj")
         self.topic = f"project:{self.project}"
-        self.talk = Talk(self.table, self.lines, Standings(self.table), self.tenant)
+        self.talk = Talk(self.table, self.lines, Standings(self.table), self.tenant, everybody)
         self.teller = Teller(self.table, self.lines, Standings(self.table))
 
     async def begin(self) -> None:

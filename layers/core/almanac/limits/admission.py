@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
-
-from fastapi import Request
+from typing import TYPE_CHECKING, Any
 
 from almanac import runtime
 from almanac.access import Person, Principal
@@ -22,6 +20,9 @@ from almanac.limits.limiter import Limiter, Shelf, Standing
 from almanac.limits.windows import Bucket, Policy
 from almanac.observability import emit
 from almanac.settings import RateSettings
+
+if TYPE_CHECKING:
+    from fastapi import Request
 
 STATE = "rate_limit"
 """Where a request's state holds the headers of its answer."""
@@ -48,22 +49,24 @@ def limiter() -> Limiter:
     return Limiter(Table(settings().table, runtime.clients()))
 
 
-async def admit(request: Request, principal: Principal) -> None:
+async def admit(request: "Request", principal: Principal) -> None:
     """Spend a call of the tenant's bucket and of the caller's own, or of neither; raises `RateLimited`."""
-    given = settings()
-    if given.tenant_rate or given.actor_rate:
-        buckets = partial(_of_tenant, given, principal.actor_id)
-        await _spend(request, [Shelf(keys.limits(principal.tenant_id), buckets)])
+    await _spend(request, _shelves(principal))
 
 
-async def admit_person(request: Request, person: Person) -> None:
+async def admit_frame(principal: Principal) -> None:
+    """Spend a frame that came over a WebSocket, as `admit` does a call; raises `RateLimited`."""
+    await _spend(None, _shelves(principal))
+
+
+async def admit_person(request: "Request", person: Person) -> None:
     """Spend a call of a person who acts in no tenant; raises `RateLimited`."""
     given = settings()
     policy = Policy.per_minute("actor", given.actor_rate, given.actor_burst)
     await _spend(request, [_shelf("person", person.id, policy)] if policy else [])
 
 
-async def spend_anonymous(request: Request, *, email: str | None = None) -> None:
+async def spend_anonymous(request: "Request", *, email: str | None = None) -> None:
     """Spend a call of the address that a request comes from, and of the e-mail it is about; raises `RateLimited`.
 
     The e-mail's bucket keeps many addresses from trying one account's passwords; it is spent first, so that whoever is
@@ -91,6 +94,13 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
+def _shelves(principal: Principal) -> list[Shelf]:
+    given = settings()
+    if not (given.tenant_rate or given.actor_rate):
+        return []
+    return [Shelf(keys.limits(principal.tenant_id), partial(_of_tenant, given, principal.actor_id))]
+
+
 def _of_tenant(given: RateSettings, actor_id: str, item: Mapping[str, Any]) -> list[Bucket]:
     """Return the buckets of a call in a tenant: by the operator's limits in the item, else by the deployment's."""
     tenant = _policy(given, item, "tenant")
@@ -113,7 +123,7 @@ def _always(buckets: Sequence[Bucket]) -> Callable[[Mapping[str, Any]], Sequence
     return lambda _: buckets
 
 
-async def _spend(request: Request, shelves: Sequence[Shelf]) -> None:
+async def _spend(request: "Request | None", shelves: Sequence[Shelf]) -> None:
     standings: list[Standing] = []
     try:
         for shelf in shelves:
@@ -123,7 +133,7 @@ async def _spend(request: Request, shelves: Sequence[Shelf]) -> None:
                 raise _refusal(standing)
     finally:
         shown = headers(standings)
-        if shown:
+        if shown and request is not None:
             setattr(request.state, STATE, shown)
 
 
@@ -150,6 +160,6 @@ def headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
     return [(b"ratelimit", ", ".join(left).encode()), (b"ratelimit-policy", ", ".join(given).encode())]
 
 
-def _address(request: Request) -> str:
+def _address(request: "Request") -> str:
     event = request.scope.get("aws.event", {})
     return str(event.get("requestContext", {}).get("http", {}).get("sourceIp", ""))
