@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from documents.reading import kinds, opendocument, sections, zips
+from documents.reading import asides, kinds, opendocument, sections, zips
 from documents.reading.decoding import decode
 from documents.reading.units import Task, Trouble, Unit, Units, Warned
 
@@ -59,43 +59,9 @@ def read(task: Task, media_type: str) -> Units:
     text = unescaped(extract(task, media_type).content)
     yield from sections.markdown(text)
     if media_type == kinds.DOCX:
-        yield from sections.section("text boxes", "\n\n".join(box for box in _boxes(task) if box not in text))
-
-
-def _boxes(task: Task) -> list[str]:
-    """Return the paragraphs in a Word file's text boxes, which kreuzberg passes over."""
-    boxes = _Boxes()
-    try:
-        with zips.opened(task.path) as archive:
-            for name, value in zips.events(archive, "word/document.xml"):
-                boxes.take(name, value)
-    except Trouble as trouble:
-        if trouble.code != "corrupt":
-            raise
-    return [" ".join(paragraph.split()) for paragraph in boxes.paragraphs if paragraph.strip()]
-
-
-class _Boxes:
-    """The paragraphs of text boxes; a box's copy for older programs is passed over."""
-
-    def __init__(self) -> None:
-        self.paragraphs: list[str] = []
-        self._boxes = self._copies = 0
-        self._is_text = False
-
-    def take(self, name: str, value: dict[str, str] | str | None) -> None:
-        step = 1 if value is not None else -1
-        if name == "txbxContent":
-            self._boxes += step
-        elif name == "Fallback":
-            self._copies += step
-        elif name == "t":
-            self._is_text = value is not None
-        elif self._boxes and not self._copies:
-            if name == "p" and value is not None:
-                self.paragraphs.append("")
-            elif name == "" and self._is_text and self.paragraphs:
-                self.paragraphs[-1] += str(value)
+        yield from asides.of_word(task, text)
+    elif media_type == kinds.ODT:
+        yield from asides.of_open_document(task, text)
 
 
 def _html(task: Task) -> Units:

@@ -189,7 +189,7 @@ def xlsx(rows: str) -> bytes:
     )
 
 
-_ODF = " ".join(
+_ODF = 'xmlns:dc="http://purl.org/dc/elements/1.1/" ' + " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
     for prefix, name in [
         ("office", "office"),
@@ -198,6 +198,7 @@ _ODF = " ".join(
         ("draw", "drawing"),
         ("presentation", "presentation"),
         ("manifest", "manifest"),
+        ("style", "style"),
     ]
 )
 
@@ -212,6 +213,11 @@ def opendocument(kind: str, body: str, *, manifest: str = "") -> bytes:
             "META-INF/manifest.xml": f"<manifest:manifest {_ODF}>{manifest}</manifest:manifest>",
         }
     )
+
+
+def styles(body: str) -> str:
+    """Return the styles of an OpenDocument file."""
+    return f"<office:document-styles {_ODF}>{body}</office:document-styles>"
 
 
 _CONTAINER = (
@@ -278,6 +284,12 @@ def outlook(subject: str, body: str, attachments: Mapping[str, bytes]) -> bytes:
             "__substg1.0_3707001F": name.encode("utf-16-le"),
         }
     return compound(tree)
+
+
+def with_member(content: bytes, name: str, member: str) -> bytes:
+    """Return a zip file with one member more."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return zipped({each: archive.read(each) for each in archive.namelist()} | {name: member})
 
 
 def rewritten(content: bytes, name: str, change: Change) -> bytes:

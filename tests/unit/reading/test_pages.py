@@ -123,6 +123,32 @@ def test_words_in_a_text_box_are_read_once() -> None:
     assert {"before", "after"} <= set(found["text"].split())
 
 
+def test_what_stands_beside_a_word_text_is_read_behind_it() -> None:
+    file = docx.Document()
+    file.add_heading("Scope", 1)
+    paragraph = file.add_paragraph("The deposit is due in May.")
+    file.add_comment(paragraph.runs, text="Was it not June?", author="Ada")
+    file.sections[0].header.paragraphs[0].text = "Draft of the contract"
+    file.add_section().header.is_linked_to_previous = False
+    file.sections[1].header.paragraphs[0].text = "Draft of the contract"
+    note = f'<w:footnotes {files.WORD}><w:footnote w:id="2">{files.paragraph("net of tax")}</w:footnote></w:footnotes>'
+    found = texts(files.with_member(saved(file), "word/footnotes.xml", note))
+    assert list(found) == ["Scope", "footnotes", "comments", "headers and footers"]
+    assert found["footnotes"] == "net of tax"
+    assert found["comments"] == "Ada on “The deposit is due in May.”: Was it not June?"
+    assert found["headers and footers"] == "Draft of the contract"
+
+
+def test_what_stands_beside_an_open_document_text_is_read_behind_it() -> None:
+    comment = "<office:annotation><dc:creator>Ada</dc:creator><text:p>Was it not June?</text:p></office:annotation>"
+    header = "<style:header><text:p>Draft of the contract</text:p></style:header>"
+    content = files.opendocument("text", f"<text:p>The deposit is due in May.{comment}</text:p>")
+    found = texts(files.with_member(content, "styles.xml", files.styles(header)))
+    assert list(found) == ["text", "comments", "headers and footers"]
+    assert found["comments"] == "Ada: Was it not June?"
+    assert found["headers and footers"] == "Draft of the contract"
+
+
 def test_slides_come_with_titles_tables_and_notes_and_empty_ones_keep_their_number() -> None:
     _, reading = opened(presentation())
     assert [page.place.label for page in reading.pages] == [f"slide {number}" for number in range(1, 6)]
