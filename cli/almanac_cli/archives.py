@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import re
 import tarfile
 import time
 from pathlib import Path
@@ -20,7 +19,8 @@ app = typer.Typer()
 
 _POLL_SECONDS = 2.0
 _TRANSFER_SECONDS = 300.0
-_PART = re.compile(r"\d{6}\.jsonl\.gz")
+_ADDRESS_SECONDS = 600.0
+"""Addresses last 15 minutes, and so long must a part have that is begun with one."""
 _MANIFEST = "manifest.json"
 Timeout = Annotated[float, typer.Option(help="How many seconds to wait at most.")]
 
@@ -35,8 +35,9 @@ def export_tenant(
     with connected(as_json) as api:
         if output.exists():
             raise CliError(f"{output} exists.", "Name another file.", Exit.USAGE)
-        export = _ended(api, f"/api/v1/exports/{api.post('/api/v1/exports')['id']}", "ready", timeout)
-        written = _download(export["files"], output)
+        path = f"/api/v1/exports/{api.post('/api/v1/exports')['id']}"
+        export = _ended(api, path, "ready", timeout)
+        written = _download(api, path, output)
         document = {"id": export["id"], "file": str(output), "bytes": written, "counts": export["counts"]}
         show(
             document, as_json, f"Wrote {escape(str(output))}: {sum(export['counts'].values())} lines, {written} bytes."
@@ -51,10 +52,10 @@ def import_tenant(
 ) -> None:
     """Bring an exported tenant into the tenant that you work in, which has no projects yet."""
     with connected(as_json) as api:
-        manifest, parts = _opened(file)
-        created = api.post("/api/v1/imports", {"manifest": manifest})
-        for upload in created["uploads"]:
-            _send(upload, parts[upload["name"]])
+        created = api.post("/api/v1/imports", {"manifest": _checked(file)})
+        with tarfile.open(file) as archive:
+            for upload in created["uploads"]:
+                _send(upload, _member(archive, upload["name"]))
         path = f"/api/v1/imports/{created['id']}"
         api.post(f"{path}/start")
         done = _ended(api, path, "done", timeout)
@@ -77,36 +78,62 @@ def _ended(api: Api, path: str, wanted: str, timeout: float) -> Document:
             time.sleep(_POLL_SECONDS)
 
 
-def _download(files: list[dict[str, str]], output: Path) -> int:
+def _download(api: Api, path: str, output: Path) -> int:
     """Write the archive's files to a tar, each as the manifest vouches for it; returns its size."""
-    bodies = {file["name"]: _fetch(file) for file in files}
-    for part in json.loads(bodies[_MANIFEST])["parts"]:
-        _must_match(part, bodies.get(part["name"], b""))
     aside = output.with_name(output.name + ".part")
-    with tarfile.open(aside, "w") as archive:
-        for name, body in bodies.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(body)
-            archive.addfile(member, io.BytesIO(body))
-    aside.replace(output)
+    try:
+        with tarfile.open(aside, "w") as archive:
+            _gather(api, path, archive)
+        aside.replace(output)
+    finally:
+        aside.unlink(missing_ok=True)
     return output.stat().st_size
 
 
-def _opened(file: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return the manifest and the parts of an archive; raises `CliError` for what is none."""
+def _gather(api: Api, path: str, archive: tarfile.TarFile) -> None:
+    """Fetch one file after the other, since all of them may be large; addresses that end are asked for again."""
+    addresses, until = _addresses(api, path)
+    manifest = _fetch(addresses[_MANIFEST])
+    _add(archive, _MANIFEST, manifest)
+    for part in json.loads(manifest)["parts"]:
+        if time.monotonic() > until:
+            addresses, until = _addresses(api, path)
+        body = _fetch(addresses[part["name"]])
+        _must_match(part, body)
+        _add(archive, part["name"], body)
+
+
+def _addresses(api: Api, path: str) -> tuple[dict[str, str], float]:
+    """Return where the files of an export are, and until when that is sure."""
+    until = time.monotonic() + _ADDRESS_SECONDS
+    return {file["name"]: file["url"] for file in api.get(path)["files"]}, until
+
+
+def _add(archive: tarfile.TarFile, name: str, body: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(body)
+    archive.addfile(member, io.BytesIO(body))
+
+
+def _checked(file: Path) -> dict[str, Any]:
+    """Return the manifest of a whole archive; raises `CliError` for what is none."""
     try:
         with tarfile.open(file) as archive:
-            found = {
-                member.name: stream.read()
-                for member in archive
-                if member.isfile() and (stream := archive.extractfile(member)) is not None
-            }
-        manifest: dict[str, Any] = json.loads(found.pop(_MANIFEST))
-        for part in manifest["parts"]:
-            _must_match(part, found.get(part["name"], b""))
+            manifest: dict[str, Any] = json.loads(_member(archive, _MANIFEST))
+            for part in manifest["parts"]:
+                _must_match(part, _member(archive, part["name"]))
     except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise CliError(f"{file} is no archive of a tenant: {error}", "Give what 'export' wrote.", Exit.USAGE) from None
-    return manifest, {name: body for name, body in found.items() if _PART.fullmatch(name)}
+    return manifest
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """Return a file of an archive; nothing where it is missing."""
+    try:
+        stream = archive.extractfile(name)
+    except KeyError:
+        return b""
+    return stream.read() if stream is not None else b""
 
 
 def _must_match(part: dict[str, Any], body: bytes) -> None:
@@ -114,8 +141,8 @@ def _must_match(part: dict[str, Any], body: bytes) -> None:
         raise CliError(f"{part['name']} is damaged or missing.", "Download it again.", Exit.API_ERROR)
 
 
-def _fetch(file: dict[str, str]) -> bytes:
-    return _transferred(httpx.Request("GET", file["url"])).content
+def _fetch(url: str) -> bytes:
+    return _transferred(httpx.Request("GET", url)).content
 
 
 def _send(upload: dict[str, Any], body: bytes) -> None:

@@ -41,7 +41,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Export:
-    """`counts` counts lines by kind; `cursor` is where the look at the table stopped."""
+    """`counts` counts lines by kind; `cursor` is where the look at the table stopped.
+
+    `after` is None until all rows are written, then the last object of a document that was; of the one that follows it
+    `pieces` were.
+    """
 
     id: str
     tenant_id: str
@@ -51,6 +55,8 @@ class Export:
     parts: Sequence[Part] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     cursor: Item | None = None
+    after: str | None = None
+    pieces: int = 0
     done_at: str | None = None
     cause: str | None = None
     expires_at: int = 0
@@ -70,6 +76,8 @@ class Export:
             "parts": [part.to_list() for part in self.parts],
             "counts": dict(self.counts),
             "cursor": self.cursor,
+            "after": self.after,
+            "pieces": self.pieces,
             "done_at": self.done_at,
             "cause": self.cause,
         }
@@ -96,6 +104,8 @@ class Export:
             parts=[Part(*part) for part in item["parts"]],
             counts=item["counts"],
             cursor=item.get("cursor"),
+            after=item.get("after"),
+            pieces=item.get("pieces", 0),
             done_at=item.get("done_at"),
             cause=item.get("cause"),
             expires_at=item["expires_at"],

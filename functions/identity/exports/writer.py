@@ -6,6 +6,7 @@ rows themselves are read with the tenant's own rights.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from almanac import tenancy
@@ -17,6 +18,7 @@ from almanac.clock import now
 from almanac.observability import correlation_id
 from almanac.worker.batch import Deadline
 from identity.exports import archive
+from identity.exports.documents import DocumentObjects, standing
 from identity.exports.entities import EXPORTED
 from identity.exports.errors import ExportNotFound
 from identity.exports.model import Export, ExportState
@@ -34,6 +36,7 @@ class Writer:
         self._blobs = blobs
         self._tenant_id = tenant_id
         self._exports = ExportRepository(table, tenant_id)
+        self._shelf = DocumentObjects(table, blobs, tenant_id)
 
     async def advance(self, export_id: str, deadline: Deadline) -> None:
         """Write parts until the archive is whole or the time is up; then the next message goes on."""
@@ -43,7 +46,7 @@ class Writer:
                 if deadline.remaining() < _RESERVE_SECONDS:
                     await self._exports.go_on(export, correlation_id())
                     return
-                export = await self._part(export)
+                export = await (self._rows(export) if export.after is None else self._documents(export))
                 await self._exports.save(export)
         except ExportNotFound:
             return
@@ -56,27 +59,42 @@ class Writer:
         except ExportNotFound:
             return
 
-    async def _part(self, export: Export) -> Export:
+    async def _rows(self, export: Export) -> Export:
         """Write what one page of the table holds of the tenant as a part."""
         with tenancy.working_for(None):
             page = await self._table.find(self._tenant_id, export.cursor)
         wanted = [Key(item["pk"], item["sk"]) for item in page.items if self._is_own(item)]
-        rows = sorted(await self._table.batch_get(wanted, consistent=True), key=lambda item: (item["pk"], item["sk"]))
+        found = await self._standing(await self._table.batch_get(wanted, consistent=True))
+        rows = sorted(found, key=lambda item: (item["pk"], item["sk"]))
         lines = [archive.row_line(row, self._tenant_id) for row in rows]
         objects = await self._objects([key for row in rows for key in archive.objects_of(row)])
-        if lines or objects:
-            part, body = await asyncio.to_thread(archive.pack, [*lines, *objects], len(export.parts) + 1)
-            await self._put(export, part.name, body)
-            counts = (
-                Counter(export.counts) + Counter(str(row["entity"]) for row in rows) + Counter(objects=len(objects))
-            )
-            export = replace(export, parts=[*export.parts, part], counts=dict(counts))
-        export = replace(export, cursor=page.last_key)
-        if page.last_key is not None:
+        counts = Counter(str(row["entity"]) for row in rows) + Counter(objects=len(objects))
+        export = await self._written(export, [*lines, *objects], counts)
+        return replace(export, cursor=page.last_key, after="" if page.last_key is None else None)
+
+    async def _documents(self, export: Export) -> Export:
+        """Write some of what the bucket holds of documents as a part; the archive is whole after the last of it."""
+        found = await self._shelf.read(export.after or "", export.pieces)
+        export = await self._written(export, found.lines, Counter(found.counts))
+        export = replace(export, after=found.after, pieces=found.pieces)
+        if not found.is_last:
             return export
         export = replace(export, state=ExportState.READY, done_at=now())
         await self._put(export, "manifest.json", archive.manifest(export))
         return export
+
+    async def _written(self, export: Export, lines: list[str], counts: Counter[str]) -> Export:
+        if not lines:
+            return export
+        part, body = await asyncio.to_thread(archive.pack, lines, len(export.parts) + 1)
+        await self._put(export, part.name, body)
+        return replace(export, parts=[*export.parts, part], counts=dict(Counter(export.counts) + counts))
+
+    async def _standing(self, rows: Sequence[Item]) -> list[Item]:
+        """Leave out what is left of documents that are being deleted."""
+        owners = {owner for row in rows if (owner := keys.document_of(row["pk"]))}
+        stand = await standing(self._table, self._tenant_id, owners)
+        return [row for row in rows if (owner := keys.document_of(row["pk"])) is None or owner in stand]
 
     async def _objects(self, names: list[str]) -> list[str]:
         slots = asyncio.Semaphore(_AT_ONCE)

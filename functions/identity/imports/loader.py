@@ -11,8 +11,9 @@ from almanac.clock import now
 from almanac.observability import correlation_id
 from almanac.worker.batch import Deadline
 from identity.imports.errors import BadArchive, ImportNotFound
+from identity.imports.files import Files
 from identity.imports.model import Import, ImportState
-from identity.imports.reading import Object, Row, read
+from identity.imports.reading import Object, Piece, Row, read
 from identity.imports.repository import ImportRepository
 
 _RESERVE_SECONDS = 60.0
@@ -27,6 +28,7 @@ class Loader:
         self._blobs = blobs
         self._tenant_id = tenant_id
         self._imports = ImportRepository(table, tenant_id)
+        self._files = Files(table, blobs, tenant_id)
 
     async def advance(self, import_id: str, deadline: Deadline) -> None:
         """Go on until everything is written or the time is up; then the next message goes on."""
@@ -58,11 +60,13 @@ class Loader:
             part = moved.parts[moved.position]
             body = await self._blobs.get(keys.import_prefix(self._tenant_id, moved.id) + part.name)
             held = await asyncio.to_thread(lambda: list(read(part, body, self._tenant_id)))
-            counts = await self._write(held) if moved.state is ImportState.WRITING else Counter[str]()
+            counts = await self._write(moved, held) if moved.state is ImportState.WRITING else Counter[str]()
             total = dict(Counter(moved.counts) + counts)
             moved = replace(moved, position=moved.position + 1, counts=total)
         elif moved.state is ImportState.CHECKING:
             moved = replace(moved, state=ImportState.WRITING, position=0)
+        elif (joined := await self._files.join_next(moved)) is not None:
+            return joined
         else:
             moved = replace(moved, state=ImportState.DONE, done_at=now())
             await self._imports.finish(moved, correlation_id())
@@ -72,16 +76,19 @@ class Loader:
         await self._imports.save(moved)
         return moved
 
-    async def _write(self, held: list[Row | Object]) -> Counter[str]:
+    async def _write(self, moved: Import, held: list[Row | Object | Piece]) -> Counter[str]:
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def put(found: Object) -> None:
+        async def put(key: str, body: bytes) -> None:
             async with slots:
-                await self._blobs.put(found.key, found.body)
+                await self._blobs.put(key, body)
 
-        # Objects first: no row names one that is not there.
+        # Objects first: no row of the same part names one that is not there.
         objects = [found for found in held if isinstance(found, Object)]
-        await asyncio.gather(*(put(found) for found in objects))
+        await asyncio.gather(*(put(found.key, found.body) for found in objects))
+        pieces = [found for found in held if isinstance(found, Piece)]
+        await asyncio.gather(*(put(self._files.piece(moved.id, found), found.body) for found in pieces))
         rows = [found.item for found in held if isinstance(found, Row)]
         await self._table.batch_put(rows)
-        return Counter(str(item["entity"]) for item in rows) + Counter(objects=len(objects))
+        counted = Counter(str(item["entity"]) for item in rows)
+        return counted + Counter(objects=len(objects), pieces=len(pieces))

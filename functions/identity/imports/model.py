@@ -25,7 +25,10 @@ class ImportState(StrEnum):
 
 @dataclass(frozen=True)
 class Import:
-    """`position` is how many parts were checked, or written; `counts` counts what was written by kind."""
+    """`position` is how many parts were checked, or written; `counts` counts what was written by kind.
+
+    `stored` are the bytes of files that it has counted as the tenant's: what begins again gives them back.
+    """
 
     id: str
     tenant_id: str
@@ -35,6 +38,7 @@ class Import:
     parts: Sequence[Part]
     position: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    stored: int = 0
     done_at: str | None = None
     cause: str | None = None
     expires_at: int = 0
@@ -69,6 +73,7 @@ class Import:
             "asked_at": self.asked_at,
             "asked_by": self.asked_by,
             "parts": [part.to_list() for part in self.parts],
+            "stored": self.stored,
             "expires_at": self.expires_at,
             **self.progress(),
         }
@@ -84,6 +89,7 @@ class Import:
             parts=[Part(*part) for part in item["parts"]],
             position=item["position"],
             counts=item["counts"],
+            stored=item.get("stored", 0),
             done_at=item.get("done_at"),
             cause=item.get("cause"),
             expires_at=item["expires_at"],

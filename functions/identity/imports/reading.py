@@ -13,13 +13,18 @@ from typing import Any
 from almanac.aws import keys
 from almanac.aws.table import Item
 from identity.exports.archive import TENANT
+from identity.exports.documents import PIECE_BYTES
 from identity.exports.model import Part
+from identity.imports.documents import at_rest
 from identity.imports.errors import BadArchive
-from identity.imports.places import OBJECT, PLACES
+from identity.imports.places import FILE, OBJECT, PLACES
 
 MAX_PART_BYTES = 64 << 20
 MAX_EXPANDED_BYTES = 512 << 20
 MAX_LINE_BYTES = 16 << 20
+MAX_OBJECT_BYTES = 64 << 20
+MAX_PIECES = 64
+"""Of one file: 512 MB."""
 _KEYS = {"pk", "sk", "gsi1pk", "gsi1sk"}
 
 
@@ -38,7 +43,17 @@ class Object:
     body: bytes
 
 
-def read(part: Part, body: bytes | None, tenant_id: str) -> Iterator[Row | Object]:
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an uploaded file, numbered from 0."""
+
+    document_id: str
+    version: int
+    number: int
+    body: bytes
+
+
+def read(part: Part, body: bytes | None, tenant_id: str) -> Iterator[Row | Object | Piece]:
     """Yield what a part holds for the tenant; rows that imports do not take are left out. Raises `BadArchive`."""
     if body is None:
         raise BadArchive(f"{part.name} was not uploaded")
@@ -72,12 +87,15 @@ def _lines(part: Part, body: bytes) -> Iterator[bytes]:
             yield line
 
 
-def _line(document: dict[str, Any], tenant_id: str) -> Row | Object | None:
+def _line(document: dict[str, Any], tenant_id: str) -> Row | Object | Piece | None:
     if document.keys() == {"object", "body"}:
         if not OBJECT.fullmatch(document["object"]):
             raise ValueError("an object lies where none may")
         body = base64.b64decode(document["body"], validate=True)
+        _check_expands(body)
         return Object(document["object"].replace(TENANT, tenant_id), body)
+    if document.keys() == {"file", "piece", "body"}:
+        return _piece(document, tenant_id)
     if document.keys() != {"row", "attributes"}:
         raise ValueError("it is neither a row nor an object")
     row, attributes = document["row"], document["attributes"]
@@ -88,7 +106,29 @@ def _line(document: dict[str, Any], tenant_id: str) -> Row | Object | None:
     if attributes.keys() & (_KEYS | {"gsi2pk", "gsi2sk"}):
         raise ValueError("an attribute is named like a key")
     own = {name: row[name].replace(TENANT, tenant_id) for name in row.keys() & _KEYS}
-    return Row({**own, **{name: _value(value, tenant_id) for name, value in attributes.items()}})
+    plain = {name: _value(value, tenant_id) for name, value in attributes.items()}
+    return Row(at_rest({**own, **plain}))
+
+
+def _piece(document: dict[str, Any], tenant_id: str) -> Piece:
+    number, body = document["piece"], base64.b64decode(document["body"], validate=True)
+    named = keys.arrived_original(document["file"].replace(TENANT, tenant_id))
+    if not FILE.fullmatch(document["file"]) or named is None:
+        raise ValueError("a file lies where none may")
+    if type(number) is not int or not 0 <= number < MAX_PIECES or not 0 < len(body) <= PIECE_BYTES:
+        raise ValueError("it is no piece of a file")
+    return Piece(named[1], named[2], number, body)
+
+
+def _check_expands(body: bytes) -> None:
+    """Refuse an object that whoever reads it would have to unpack to more than it may hold."""
+    unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        unpacked.decompress(body, MAX_OBJECT_BYTES)
+    except zlib.error:
+        raise ValueError("an object is not gzip") from None
+    if unpacked.unconsumed_tail:
+        raise ValueError("an object expands to more than it may hold")
 
 
 def _check_place(row: dict[str, str], place: tuple[Any, ...]) -> None:
@@ -108,6 +148,12 @@ def _value(value: Any, tenant_id: str) -> Any:
         case dict():
             if value.keys() == {"set"}:
                 return {str(member) for member in value["set"]}
+            if value.keys() == {"base64"}:
+                packed = base64.b64decode(value["base64"], validate=True)
+                _check_expands(packed)
+                return packed
+            if value.keys() == {"map"}:
+                return {name: _value(member, tenant_id) for name, member in value["map"].items()}
             return {name: _value(member, tenant_id) for name, member in value.items()}
         case list():
             return [_value(member, tenant_id) for member in value]

@@ -3,6 +3,7 @@
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, ConditionFailed, Put, Table, Update
 from almanac.events import ImportTenant, ResendSources
+from almanac.limits.quotas import DOCUMENT_BYTES, added
 from identity.imports.errors import ImportNotFound, ImportUnderWay, TenantNotEmpty
 from identity.imports.model import Import, ImportState
 
@@ -16,9 +17,10 @@ class ImportRepository:
 
     async def create(self, created: Import) -> None:
         """Write an import down; raises `TenantNotEmpty`."""
-        projects = await self._table.query(keys.projects(self._tenant_id), index=keys.CHILDREN_INDEX, limit=1)
-        if projects.items:
-            raise TenantNotEmpty("An archive is imported into a tenant without projects: create one for it.")
+        for partition in (keys.projects(self._tenant_id), keys.documents(self._tenant_id)):
+            if (await self._table.query(partition, index=keys.CHILDREN_INDEX, limit=1)).items:
+                detail = "An archive is imported into a tenant without projects and documents: create one for it."
+                raise TenantNotEmpty(detail)
         await self._table.transact([Check(keys.tenant(self._tenant_id)), Put(created.to_item())])
 
     async def get(self, import_id: str) -> Import:
@@ -32,12 +34,13 @@ class ImportRepository:
         """Have an import carried out whose files are uploaded; one that failed begins again. Or `ImportUnderWay`."""
         begin = Update(
             waiting.key,
-            set={"state": ImportState.CHECKING.value, "position": 0, "cause": None, "counts": {}},
+            set={"state": ImportState.CHECKING.value, "position": 0, "cause": None, "counts": {}, "stored": 0},
             condition="#state IN (:waiting, :failed)",
             values={":waiting": ImportState.WAITING.value, ":failed": ImportState.FAILED.value},
         )
         try:
-            await self._table.transact([begin, self._step(waiting, correlation_id)])
+            given_back = added(self._tenant_id, **{DOCUMENT_BYTES: -waiting.stored})
+            await self._table.transact([begin, given_back, self._step(waiting, correlation_id)])
         except ConditionFailed:
             raise ImportUnderWay("The import is under way, or done.") from None
 

@@ -61,6 +61,16 @@ def test_what_is_exported_can_be_imported_again(api: FakeApi, cli: Cli, tmp_path
     assert "authorization" not in sent.headers
 
 
+def test_addresses_that_end_are_asked_for_again(
+    api: FakeApi, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_ADDRESS_SECONDS", -1.0)
+    exported(api)
+    cli.json("export", "--output", str(tmp_path / "acme.tar"))
+    # Running, ready, and one look for the manifest's address and for each part's.
+    assert len(api.sent("GET", "/api/v1/exports/exp_1")) == 4
+
+
 def test_a_damaged_download_is_an_error_and_leaves_no_file(api: FakeApi, cli: Cli, tmp_path: Path) -> None:
     exported(api, PART[:-1])
     result = cli.run("export", "--output", str(tmp_path / "acme.tar"))

@@ -15,7 +15,8 @@ from almanac.ids import new_id
 BUILDERS = [
     function
     for _, function in inspect.getmembers(keys, inspect.isfunction)
-    if function.__module__.startswith(keys.__name__) and function not in {keys.tenant_of, keys.arrived_original}
+    if function.__module__.startswith(keys.__name__)
+    and function not in {keys.tenant_of, keys.arrived_original, keys.document_of}
 ]
 # A person's partition is the person's: it names the tenants that the person belongs to in the sort key.
 PER_TENANT = [
@@ -38,6 +39,7 @@ ARGUMENTS: dict[str, Any] = {
     "collection_id": "col_1",
     "revision": 3,
     "part": 7,
+    "piece": 7,
     "topic_name": "document:doc_1",
     "resource_id": "doc_1",
     "connection_id": "L0SM9cOFvHcCIhw=",

@@ -63,10 +63,11 @@ class Blobs:
         """Return the whole object, or None when there is none."""
         return await self._get(key, {})
 
-    async def get_range(self, key: str, start: int, length: int) -> bytes | None:
-        """Return `length` bytes from `start`, or what there is of them; None when there is no object."""
+    async def get_range(self, key: str, start: int, length: int, version_id: str = "") -> bytes | None:
+        """Return `length` bytes from `start`, or what there is of them; None when there is no object or version."""
+        version = {"VersionId": version_id} if version_id else {}
         try:
-            return await self._get(key, {"Range": f"bytes={start}-{start + length - 1}"})
+            return await self._get(key, {"Range": f"bytes={start}-{start + length - 1}", **version})
         except Exception as error:
             if error_code(error) in {"InvalidRange", "416"}:
                 return b""
@@ -185,6 +186,12 @@ class Blobs:
                 for number, size in enumerate(sizes, start=1)
             ]
 
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Upload one part, numbered from 1; returns what `end_parts` names it by."""
+        client = await self._clients.get("s3")
+        answer = await client.upload_part(Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body)
+        return str(answer["ETag"])
+
     async def end_parts(self, key: str, upload_id: str, etags: Mapping[int, str]) -> None:
         """Make an object of its parts; raises what the bucket says of an upload or of parts that it does not know."""
         client = await self._clients.get("s3")
@@ -232,10 +239,11 @@ class Blobs:
             raise
         return True
 
-    async def list(self, prefix: str) -> AsyncIterator[str]:
-        """Iterate over the keys under a prefix in order."""
+    async def list(self, prefix: str, after: str = "") -> AsyncIterator[str]:
+        """Iterate over the keys under a prefix in order, those after `after`."""
         client = await self._clients.get("s3")
-        async for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+        given = {"Bucket": self.bucket, "Prefix": prefix} | ({"StartAfter": after} if after else {})
+        async for page in client.get_paginator("list_objects_v2").paginate(**given):
             for entry in page.get("Contents", []):
                 yield entry["Key"]
 

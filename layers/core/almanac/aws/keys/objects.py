@@ -9,9 +9,14 @@ _ORIGINAL = re.compile(
 )
 
 
+def documents_prefix(tenant_id: str) -> str:
+    """Under it lies every object of a tenant's documents. Example: `tenants/ten_1/documents/`."""
+    return f"{tenant_prefix(tenant_id)}documents/"
+
+
 def document_prefix(tenant_id: str, document_id: str) -> str:
     """Under it lies every object of a document. Example: `tenants/ten_1/documents/doc_1/`."""
-    return f"{tenant_prefix(tenant_id)}documents/{document_id}/"
+    return f"{documents_prefix(tenant_id)}{document_id}/"
 
 
 def document_original(tenant_id: str, document_id: str, version: int) -> str:
@@ -51,6 +56,22 @@ def export_prefix(tenant_id: str, export_id: str) -> str:
 def import_prefix(tenant_id: str, import_id: str) -> str:
     """Under it lies an archive that is to be imported. Example: `tenants/ten_1/imports/imp_1/`."""
     return f"{tenant_prefix(tenant_id)}imports/{import_id}/"
+
+
+def import_pieces(tenant_id: str, import_id: str) -> str:
+    """Under it lie the pieces of files that an import is to put together.
+
+    Example: `tenants/ten_1/imports/imp_1/pieces/`.
+    """
+    return f"{import_prefix(tenant_id, import_id)}pieces/"
+
+
+def import_piece(tenant_id: str, import_id: str, document_id: str, version: int, piece: int) -> str:
+    """One piece of an uploaded file, numbered from 0.
+
+    Example: `tenants/ten_1/imports/imp_1/pieces/doc_1/000001/000007`.
+    """
+    return f"{import_pieces(tenant_id, import_id)}{document_id}/{version:06d}/{piece:06d}"
 
 
 def tenant_prefix(tenant_id: str) -> str:
