@@ -180,15 +180,6 @@ class NothingUploaded(Conflict):
         super().__init__("No file has arrived for this document yet.")
 
 
-class DocumentBusy(Conflict):
-    """A job is reading the document."""
-
-    code = "document_busy"
-
-    def __init__(self) -> None:
-        super().__init__("The document is being read: wait until it is ready, or cancel the job.")
-
-
 class DuplicateDocument(Conflict):
     """Another document in the place, `document_id`, has these bytes."""
 

@@ -52,17 +52,6 @@ class Step(StrEnum):
     READY = "ready"
 
 
-ENDED = frozenset(
-    {
-        DocumentState.READY,
-        DocumentState.PARTIAL,
-        DocumentState.FAILED,
-        DocumentState.CANCELLED,
-        DocumentState.EXPIRED,
-    }
-)
-
-
 class Cause(BaseModel):
     """Why something ended: a stable code, what happened, and what to do, in words for a person."""
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from almanac.findings import model
-from almanac.ids import id_pattern
 from almanac.index.sources import Kind
 
 Moment = Annotated[str, Field(description="UTC, ISO 8601.", examples=["2026-01-31T12:00:00.000Z"])]
@@ -128,6 +127,3 @@ class Purge(BaseModel):
         description="What could not be removed, and what is to be done.", examples=[["Revoke the secret."]]
     )
     last_copy_until: MaybeMoment = Field(description="When the last copy that was removed is gone from backups, too.")
-
-
-FindingId = Annotated[str, StringConstraints(pattern=id_pattern("fnd"))]

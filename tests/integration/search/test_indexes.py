@@ -10,7 +10,7 @@ from almanac.aws import keys
 from almanac.aws.table import Table, Update
 from almanac.clock import iso
 from almanac.events import BuildIndex, CompactIndex, ResendSources, index_event, projects_event
-from almanac.index.manifest import Directory, Head, IndexState, with_state
+from almanac.index.manifest import Directory, Head, IndexState
 from almanac.index.sources import SourceRef
 from tests.integration.harness import READ, WRITE, Answer
 from tests.integration.projects.workspace import Workspace
@@ -401,7 +401,7 @@ def test_two_switches_at_one_moment_leave_one_serving_index(world: World, monkey
     async def meanwhile(service: IndexService, *arguments: Any) -> Any:
         found = await original(service, *arguments)
         directory = (await world.manifest.read()).directory
-        await table().transact([world.manifest.direct(with_state(directory, {}))])
+        await table().transact([world.manifest.direct(Directory(directory.indexes, directory.version + 1))])
         return found
 
     monkeypatch.setattr(IndexService, "_difference", meanwhile)

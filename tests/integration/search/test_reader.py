@@ -10,7 +10,6 @@ from almanac.aws.blobs import Blobs
 from almanac.index import copies as copying
 from almanac.index import retrieval
 from almanac.index.copies import Copies
-from almanac.index.fusion import MEANING_WEIGHT
 from almanac.index.ingest import model_of
 from almanac.index.manifest import Directory, IndexInfo
 from almanac.index.reader import Found, IndexUnavailable, Reader
@@ -43,7 +42,7 @@ def search(source: Reader, tenant: str, text: str = "elephants") -> Found:
 
 def asking(text: str) -> Any:
     async def asked(_: IndexInfo) -> Query:
-        return Query(text, await wiring.embedder().embed_query(text), MEANING_WEIGHT)
+        return Query(text, await wiring.embedder().embed_query(text), meaning_weight=0.7)
 
     return asked
 

@@ -11,7 +11,6 @@ from almanac.aws import keys
 from almanac.events import MessageOrigin
 from almanac.ids import new_id
 from almanac.index.copies import Copies
-from almanac.index.fusion import MEANING_WEIGHT
 from almanac.index.holding import Holding
 from almanac.index.ingest import model_of
 from almanac.index.manifest import Awaited, Directory, IndexInfo
@@ -68,7 +67,7 @@ def search(
     source: Reader, tenant: str, text: str = "elephants", limit: int = 20, hidden: frozenset[str] = frozenset()
 ) -> Found:
     async def asking(info: IndexInfo) -> Query:
-        return Query(text, await wiring.embedder_for(info.model).embed_query(text), MEANING_WEIGHT, explain=True)
+        return Query(text, await wiring.embedder_for(info.model).embed_query(text), meaning_weight=0.7, explain=True)
 
     async def hiding() -> frozenset[str]:
         return hidden

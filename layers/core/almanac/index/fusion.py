@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 CLOSEST = 100
 STANDING_OUT = 10
-MEANING_WEIGHT = 0.7
-"""A share for callers that have no text to take it from."""
 FOREIGN_SCRIPT_WEIGHT = 0.1
 FOREIGN_LANGUAGE_WEIGHT = 0.15
 

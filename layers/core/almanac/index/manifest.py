@@ -11,7 +11,7 @@ what replaced it; whoever sees both sees the same knowledge twice, which changes
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import TypeAdapter
@@ -414,9 +414,3 @@ def from_item(item: Item) -> Entry | None:
         case "index_head":
             return Head(**{"commit": None, **fields})
     return None
-
-
-def with_state(directory: Directory, states: Mapping[str, IndexState]) -> Directory:
-    """Return the next version of a directory with some indexes in other states."""
-    changed = {name: replace(info, state=states.get(name, info.state)) for name, info in directory.indexes.items()}
-    return Directory(changed, directory.version + 1)
