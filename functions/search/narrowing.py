@@ -7,10 +7,10 @@ from almanac import moments
 from almanac.index.filters import Filters
 from almanac.index.query_language import language_name
 from search.errors import InvalidPeriod
-from search.schemas import SearchRequest
+from search.schemas import Narrowed
 
 
-def filters_of(request: SearchRequest, in_query: Filters, now: datetime, place: str) -> Filters:
+def filters_of(request: Narrowed, in_query: Filters, now: datetime, place: str) -> Filters:
     """Return what must hold; `place` is where the request's fields are, for errors."""
     asked = Filters(
         projects=frozenset(request.project),

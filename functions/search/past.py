@@ -11,11 +11,11 @@ from almanac.index.manifest import Manifest
 from almanac.visible import Sight
 from search import versions
 from search.errors import InvalidVersion
-from search.schemas import COMMIT, SearchRequest
+from search.schemas import COMMIT, Narrowed
 
 
 async def of_request(
-    table: Table, containers: Containers, principal: Principal, request: SearchRequest, now: datetime, place: str
+    table: Table, containers: Containers, principal: Principal, request: Narrowed, now: datetime, place: str
 ) -> Past | None:
     """Return the state that a request asks about, None for the present; errors name the field under `place`.
 

@@ -2,13 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from almanac import moments
-from almanac.ids import id_pattern
 from almanac.index.sources import Kind
+from almanac.web.fields import CollectionId, DocumentId, ProjectId, Request
 
 COMMIT = re.compile(r"[0-9A-Fa-f]{7,40}")
 MOST_VERSIONS = 999_999
@@ -34,9 +34,6 @@ def _check_as_of(text: str) -> str:
         raise ValueError(f"{error}, or a commit in 7 to 40 hex digits") from None
 
 
-ProjectId = Annotated[str, Field(pattern=id_pattern("prj"))]
-CollectionId = Annotated[str, Field(pattern=id_pattern("col"))]
-DocumentId = Annotated[str, Field(pattern=id_pattern("doc"))]
 Language = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Glob = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(_check_glob)
@@ -49,16 +46,9 @@ AsOf = Annotated[
 ]
 
 
-class SearchRequest(BaseModel):
-    """What to search for. Filters narrow the search before anything is ranked."""
+class Narrowed(Request):
+    """What a search or an answer is narrowed to, before anything is ranked."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    q: Annotated[str, StringConstraints(min_length=1, max_length=1000)] = Field(
-        description='What is searched for: a question, words, an identifier. `"phrase"` must occur, `-word` must not; '
-        "`path: lang: author: kind: project: since: until:` narrow, `-path:` and the like leave out.",
-        examples=["where are HTTP headers parsed", 'retry "exponential backoff" lang:python -path:tests/'],
-    )
     project: list[ProjectId] = Field(
         default_factory=list,
         max_length=50,
@@ -122,6 +112,25 @@ class SearchRequest(BaseModel):
         description="Answer from what was true then: a commit (7 to 40 hex digits), ISO 8601, or an age in m, h, d, w.",
         examples=["9fceb02d0ae5", "2026-01-31"],
     )
+
+    def given(self) -> dict[str, Any]:
+        """Return what narrows at all, as JSON."""
+        fields = self.model_dump(mode="json", include=set(Narrowed.model_fields))
+        return {name: value for name, value in fields.items() if value}
+
+
+class _Query(Request):
+    q: Annotated[str, StringConstraints(min_length=1, max_length=1000)] = Field(
+        description='What is searched for: a question, words, an identifier. `"phrase"` must occur, `-word` must not; '
+        "`path: lang: author: kind: project: since: until:` narrow, `-path:` and the like leave out.",
+        examples=["where are HTTP headers parsed", 'retry "exponential backoff" lang:python -path:tests/'],
+    )
+
+
+# The fields of the last base come first: what is searched for, then what that is narrowed to.
+class SearchRequest(Narrowed, _Query):
+    """What to search for. Filters narrow the search before anything is ranked."""
+
     explain: bool = Field(default=False, description="Tell for each hit how its score came about.", examples=[True])
     limit: int = Field(default=10, ge=1, le=50, description="How many hits to return.", examples=[10])
     cursor: str | None = Field(
@@ -305,9 +314,6 @@ class SearchedIndex(BaseModel):
     pending: Pending
     as_of: ResolvedAsOf | None = Field(description="Null for the present.")
     repositories: dict[str, IndexedRepository]
-
-
-IndexState = SearchedIndex
 
 
 class SearchResults(BaseModel):

@@ -31,6 +31,7 @@ from search.asking.schemas import (
     ConversationTurns,
 )
 from search.errors import DocumentVersionNotFound, DocumentVersionNotSearchable, InvalidPeriod, InvalidVersion
+from search.schemas import Narrowed
 
 if TYPE_CHECKING:
     from search.asking.retrieval import IndexSources
@@ -79,7 +80,7 @@ async def ask(principal: Reader, body: Ask, request: Request) -> Answer:
     filters = body.given()
     if turns and not filters and leans(body.question):
         filters = dict(turns[-1].filters)
-    sources = await _sources(principal, body, filters)
+    sources = await _sources(principal, Narrowed.model_validate(filters))
     question = await asker.resolve(body.question, said)
     made = await asker.ask(question, sources, body.limit)
     shown = presenter.answer(made, body.question, filters, body.conversation_id, None)
@@ -183,16 +184,15 @@ def _prepared() -> Any:
     return asking.asker()
 
 
-async def _sources(principal: Principal, body: Ask, filters: dict[str, Any]) -> "IndexSources":
+async def _sources(principal: Principal, narrowed: Narrowed) -> "IndexSources":
     from almanac.index.filters import Filters
     from search import narrowing, past
     from search.asking.retrieval import IndexSources
     from search.service import Asked
 
     now, hiding = datetime.now(UTC).replace(microsecond=0), wiring.sight(principal).hidden
-    request = body.search(filters)
-    asked = Asked("", filters=narrowing.filters_of(request, Filters(), now, "body"))
-    then = await past.of_request(wiring.table(), wiring.reader().containers, principal, request, now, "body")
+    asked = Asked("", filters=narrowing.filters_of(narrowed, Filters(), now, "body"))
+    then = await past.of_request(wiring.table(), wiring.reader().containers, principal, narrowed, now, "body")
     asked = replace(asked, past=then) if then else asked
     return IndexSources(wiring.searcher(), principal.tenant_id, hiding, asked)
 

@@ -7,85 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from almanac.ids import id_pattern
 from almanac.index.sources import Kind
-from search.schemas import (
-    MOST_VERSIONS,
-    AsOf,
-    Citation,
-    CollectionId,
-    DocumentId,
-    Glob,
-    IndexState,
-    Language,
-    Moment,
-    ProjectId,
-    SearchRequest,
-)
+from search.schemas import Citation, Narrowed, SearchedIndex
 
 EXAMPLE_ID = "cnv_01k9zq3v7m8x2c4b6n0d1f5g7h"
 
 ConversationId = Annotated[str, Field(pattern=id_pattern("cnv"))]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-
-
-class Narrowed(BaseModel):
-    """What the sources of an answer are narrowed to, as in a search."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    project: list[ProjectId] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Only these projects.",
-        examples=[["prj_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
-    )
-    kind: list[Kind] = Field(
-        default_factory=list, max_length=10, description="Only these kinds.", examples=[["code", "commit"]]
-    )
-    collection: list[CollectionId] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Only documents in these collections.",
-        examples=[["col_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
-    )
-    document: list[DocumentId] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Only these documents.",
-        examples=[["doc_01k9zq3v7m8x2c4b6n0d1f5g7h"]],
-    )
-    version: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_VERSIONS,
-        description="The one document that is named, as it was in this version.",
-        examples=[2],
-    )
-    language: list[Language] = Field(
-        default_factory=list, max_length=20, description="Only these languages.", examples=[["python"]]
-    )
-    path: Glob | None = Field(
-        default=None, description="Only files whose path matches, as in a search.", examples=["docs/**"]
-    )
-    author: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = Field(
-        default=None, description="Only what this author wrote, as in a search.", examples=["ada@example.org"]
-    )
-    since: Moment | None = Field(
-        default=None, description="Only what is as new as this: ISO 8601, or an age in m, h, d, w.", examples=["7d"]
-    )
-    until: Moment | None = Field(
-        default=None, description="Only what is older than this: ISO 8601, or an age.", examples=["2026-01-31"]
-    )
-    as_of: AsOf | None = Field(
-        default=None,
-        description="Answer from what was true then: a commit (7 to 40 hex digits), ISO 8601, or an age in m, h, d, w.",
-        examples=["2026-01-31"],
-    )
-
-    def given(self) -> dict[str, Any]:
-        """Return what narrows at all, as JSON."""
-        fields = self.model_dump(mode="json", include=set(Narrowed.model_fields))
-        return {name: value for name, value in fields.items() if value}
 
 
 class Ask(Narrowed):
@@ -99,10 +27,6 @@ class Ask(Narrowed):
         default=None, description="The conversation that the question is part of.", examples=[EXAMPLE_ID]
     )
     limit: int = Field(default=5, ge=1, le=10, description="The most sentences that an answer has.", examples=[5])
-
-    def search(self, filters: dict[str, Any]) -> SearchRequest:
-        """Return the search that has these filters."""
-        return SearchRequest.model_validate({**filters, "q": "-"})
 
 
 class Sentence(BaseModel):
@@ -183,7 +107,7 @@ class Answer(BaseModel):
     )
     conversation_id: str | None = Field(examples=[EXAMPLE_ID])
     turn: int | None = Field(description="The answer's number in its conversation.", examples=[2])
-    index: IndexState
+    index: SearchedIndex
 
 
 class ConversationCreate(BaseModel):
