@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from documents.reading import asides, kinds, opendocument, sections, zips
+from documents.reading import asides, kinds, sections, zips
 from documents.reading.decoding import decode
 from documents.reading.units import Task, Trouble, Unit, Units, Warned
 
@@ -89,9 +89,7 @@ def _body(page: str) -> str:
 
 
 def _check(task: Task, media_type: str) -> None:
-    if media_type == kinds.ODT:
-        opendocument.check(task)
-    elif media_type in (kinds.DOCX, kinds.EPUB):
+    if media_type in (kinds.DOCX, kinds.ODT, kinds.EPUB):
         zips.check(task)
     elif task.path.stat().st_size > _MOST_MARKUP and media_type in (kinds.HTML, kinds.RTF):
         raise Trouble("too_large")

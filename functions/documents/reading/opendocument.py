@@ -11,16 +11,6 @@ _CELLS = frozenset({"table-cell", "covered-table-cell"})
 _MOST_ROWS = 1_048_576
 
 
-def check(task: Task) -> None:
-    """Refuse what unpacks to too much, and what is encrypted."""
-    names = zips.check(task)
-    if "META-INF/manifest.xml" not in names:
-        return
-    with zips.opened(task.path) as archive, archive.open("META-INF/manifest.xml") as manifest:
-        if b"encryption-data" in manifest.read(1 << 20):
-            raise Trouble("encrypted", "The file is encrypted, in a way whose passwords are not known here.")
-
-
 def _content(task: Task) -> Iterator[Event]:
     with zips.opened(task.path) as archive:
         try:
@@ -31,7 +21,7 @@ def _content(task: Task) -> Iterator[Event]:
 
 
 def sheets(task: Task) -> Units:
-    check(task)
+    zips.check(task)
     content = _content(task)
     for name, value in content:
         if name == "table" and isinstance(value, dict):
@@ -94,7 +84,7 @@ def _times(attributes: dict[str, str], name: str) -> int:
 
 
 def slides(task: Task) -> Units:
-    check(task)
+    zips.check(task)
     number = 0
     paragraphs: list[str] = []
     is_text = is_title = False

@@ -5,6 +5,7 @@ from documents.reading.decoding import decode
 from documents.reading.units import Task, Trouble, Units
 
 _TEXTS = frozenset({kinds.DOCX, kinds.ODT, kinds.RTF, kinds.EPUB, kinds.HTML, kinds.DOC})
+_OPEN_DOCUMENTS = frozenset({kinds.ODT, kinds.ODS, kinds.ODP})
 _ARCHIVES = frozenset({kinds.ZIP, kinds.TAR, kinds.GZIP})
 _UNITS = {
     **dict.fromkeys((kinds.PPTX, kinds.ODP, kinds.PPT), "slide"),
@@ -45,6 +46,11 @@ def _kind(task: Task) -> str:
 
         task.path = decrypting.decrypted(task)
         kind = kinds.sniff(task.path, task.name)
+    elif kind in _OPEN_DOCUMENTS:
+        from documents.reading import open_document_encryption
+
+        if open_document_encryption.is_encrypted(task.path):
+            task.path = open_document_encryption.decrypted(task)
     return task.kind or kind
 
 

@@ -286,6 +286,12 @@ def outlook(subject: str, body: str, attachments: Mapping[str, bytes]) -> bytes:
     return compound(tree)
 
 
+def member(content: bytes, name: str) -> bytes:
+    """Return what a member of a zip file holds."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name)
+
+
 def with_member(content: bytes, name: str, member: str) -> bytes:
     """Return a zip file with one member more."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

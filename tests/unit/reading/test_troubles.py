@@ -1,5 +1,7 @@
 """What cannot be read ends with a cause, and what can be is kept."""
 
+import binascii
+import hashlib
 import io
 import zlib
 
@@ -7,12 +9,16 @@ import docx
 import msoffcrypto.format.ooxml
 import pypdf
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from documents.reading.model import Limits
+from documents.reading.model import Limits, ReadingError
 from tests.unit.reading import files
 from tests.unit.reading.world import opened, refusal, texts
 
 SECRET = "open sesame"
+NAMES = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
 
 
 def sealed_pdf(password: str = SECRET) -> bytes:
@@ -33,7 +39,68 @@ def sealed_docx() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("content", [sealed_pdf(), sealed_docx()], ids=["pdf", "docx"])
+PLAIN_ODT = files.opendocument("text", "<text:p>a secret paragraph</text:p>")
+
+
+def sealed_entry(name: str, size: int, algorithm: str, derivation: str, *, checksum: bytes | None = None) -> str:
+    """Return what a manifest says of an encrypted part."""
+    checked = "" if checksum is None else f' m:checksum-type="{NAMES}#sha256-1k" m:checksum="{base64(checksum)}"'
+    start = "http://www.w3.org/2001/04/xmlenc#sha256"
+    return (
+        f'<m:file-entry m:full-path="{name}" m:size="{size}"><m:encryption-data{checked}><m:algorithm {algorithm}/>'
+        f'<m:start-key-generation m:start-key-generation-name="{start}"/><m:key-derivation {derivation}/>'
+        "</m:encryption-data></m:file-entry>"
+    )
+
+
+def sealed_odt_by_part() -> bytes:
+    """Return a text each of whose parts is encrypted, as ODF 1.2 describes it."""
+    clear, iv, salt = deflated(files.member(PLAIN_ODT, "content.xml")), bytes(range(16)), b"salt" * 4
+    key = hashlib.pbkdf2_hmac("sha1", hashlib.sha256(SECRET.encode()).digest(), salt, 1_000, 32)
+    padding = 16 - len(clear) % 16
+    sealer = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
+    sealed = sealer.update(clear + bytes(padding - 1) + bytes([padding])) + sealer.finalize()
+    algorithm = f'm:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" m:initialisation-vector="{base64(iv)}"'
+    derivation = f'm:key-derivation-name="{NAMES}#pbkdf2" m:iteration-count="1000" m:salt="{base64(salt)}"'
+    checksum = hashlib.sha256(clear[:1024]).digest()
+    entry = sealed_entry("content.xml", len(clear), algorithm, derivation, checksum=checksum)
+    return sealed_odt({"content.xml": sealed}, entry)
+
+
+def sealed_odt_as_a_whole(kilobytes: int = 64) -> bytes:
+    """Return a text that is encrypted within another file, as LibreOffice does it."""
+    iv, salt = bytes(range(12)), b"salt" * 4
+    start = hashlib.sha256(SECRET.encode()).digest()
+    key = Argon2id(salt=salt, length=32, iterations=1, lanes=1, memory_cost=64).derive(start)
+    sealed = iv + AESGCM(key).encrypt(iv, deflated(PLAIN_ODT), None)
+    algorithm = f'm:algorithm-name="http://www.w3.org/2009/xmlenc11#aes256-gcm" m:initialisation-vector="{base64(iv)}"'
+    name = "urn:org:documentfoundation:names:experimental:office:manifest:argon2id"
+    derivation = f'm:key-derivation-name="{name}" m:salt="{base64(salt)}"'
+    derivation += ' l:argon2-iterations="1" l:argon2-lanes="1"' + f' l:argon2-memory="{kilobytes}"'
+    return sealed_odt({"encrypted-package": sealed}, sealed_entry("encrypted-package", 9, algorithm, derivation))
+
+
+def sealed_odt(parts: dict[str, bytes], entries: str) -> bytes:
+    namespaces = f'xmlns:m="{NAMES}" xmlns:l="urn:org:documentfoundation:names:experimental:office:xmlns:loext:1.0"'
+    manifest = f"<m:manifest {namespaces}>{entries}</m:manifest>"
+    mimetype = "application/vnd.oasis.opendocument.text"
+    return files.zipped({"mimetype": mimetype, "META-INF/manifest.xml": manifest, **parts}, compress=False)
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [sealed_pdf(), sealed_docx(), sealed_odt_by_part(), sealed_odt_as_a_whole()],
+    ids=["pdf", "docx", "odt by part", "odt as a whole"],
+)
 def test_an_encrypted_file_asks_for_its_password(content: bytes) -> None:
     assert refusal(content) == "encrypted"
     assert refusal(content, password="guess") == "wrong_password"
@@ -41,8 +108,14 @@ def test_an_encrypted_file_asks_for_its_password(content: bytes) -> None:
 
 
 def test_an_encrypted_file_that_takes_no_password_says_so() -> None:
-    manifest = "<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>"
-    assert refusal(files.opendocument("text", "", manifest=manifest)) == "encrypted"
+    entry = '<m:file-entry m:full-path="content.xml"><m:encryption-data/></m:file-entry>'
+    content = sealed_odt({"content.xml": b"sealed"}, entry)
+    with pytest.raises(ReadingError, match="takes no password"):
+        opened(content, password=SECRET)
+
+
+def test_an_encrypted_file_that_asks_for_more_work_than_opening_takes_is_refused() -> None:
+    assert refusal(sealed_odt_as_a_whole(kilobytes=99_999_999), password=SECRET) == "hostile"
 
 
 def test_a_scanned_file_offers_text_recognition() -> None:
