@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from documents.analysis import cues
+from documents.analysis import cues, prose
 from documents.analysis.dates import Dated, dates
 from documents.analysis.model import ActionItem, WrittenDate
 from documents.analysis.sections import Section
+from documents.analysis.terms import content
 from documents.analysis.units import Unit
 
 _MODAL = (
@@ -61,6 +62,8 @@ _WE = re.compile(
     r"'ll)\s+(?P<verb>\w+)"
 )
 _INTRANSITIVE = frozenset(["be", "have", "become", "remain", "depend", "mean", "include", "apply"])
+_LEAST_SAID = 2
+_OTHERS = frozenset(["you", "he", "she", "they"])
 _TRIM = " \t,;:.–—-([*_"
 
 
@@ -169,18 +172,33 @@ def _promise(text: str, known: Collection[str], today: date | None) -> _Parsed |
         return parse(text, today)
     match = _SUBJECT.match(stripped) or _SUBJECT_RU.match(stripped)
     if match is None:
-        return None
+        return _in_prose(text, known, today)
     who = match["who"]
     verb = match.groupdict().get("verb") or match.groupdict().get("inf") or match["future"]
     if match.groupdict().get("not") or verb in _INTRANSITIVE or cues.is_nobody(who):
-        return None
+        return _in_prose(text, known, today)
     role = re.fullmatch(rf"{cues.ROLE}|{cues.ROLE_RU}", who) is not None
     named = _key(who) in known or (" " in who and not role and who.split()[1][:1].isupper())
     if not (role or named or due):
-        return None
+        return _in_prose(text, known, today)
     return _cut(
         text, offset + match.start() + stripped[match.start() :].index(verb, match.end("who") - match.start()), due, who
     )
+
+
+def _in_prose(text: str, known: Collection[str], today: date | None) -> _Parsed | None:
+    """Return what a clause promises or asks for: what is not certain only of those who are known."""
+    for who, start, begin, verb, certain in prose.promises(text):
+        if verb in _INTRANSITIVE or (who and cues.is_nobody(who) and who.casefold() not in _OTHERS):
+            continue
+        if not certain and not (who and (_key(who) in known or re.fullmatch(rf"{cues.ROLE}|{cues.OURS}", who))):
+            continue
+        due = next((each for each in dates(text, today) if each.due and each.begin > start), None)
+        parsed = _cut(text, begin, due, who)
+        # "Bob said that he would do that" says nothing by itself.
+        if len(content(parsed.what)) >= _LEAST_SAID:
+            return parsed
+    return None
 
 
 def _cut(text: str, begin: int, due: Dated | None, who: str | None) -> _Parsed:
@@ -202,4 +220,4 @@ def _names(found: str) -> str | None:
 
 
 def _key(who: str) -> str:
-    return who.lstrip("@").split()[0].casefold()
+    return re.sub(rf"^{cues.TITLES} ", "", who).lstrip("@").split()[0].casefold()

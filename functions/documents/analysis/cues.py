@@ -8,7 +8,8 @@ from documents.analysis.sections import Section
 # A name: capitalised words, a Russian surname with initials, or an account.
 WORD = r"[^\W\d_a-zа-яё][\w'’\-]*"
 NAME = (
-    rf"(?:@[\w.\-]*\w|(?:[А-ЯЁ]\. ?){{1,2}}[А-ЯЁ][\w\-]+|[А-ЯЁ][\w\-]+ [А-ЯЁ]\. ?(?:[А-ЯЁ]\.)?|{WORD}(?: (?:{WORD}|de|"
+    rf"(?:@[\w.\-]*\w|(?:[А-ЯЁ]\. ?){{1,2}}[А-ЯЁ][\w\-]+|[А-ЯЁ][\w\-]+ [А-ЯЁ]\. ?(?:[А-ЯЁ]\.)?|"
+    rf"{WORD}(?: (?:{WORD}|de|"
     rf"van|von|der|la|da))?(?: {WORD})?)"
 )
 NAMES = rf"{NAME}(?:(?:, | and | & |, and | и |/| \+ ){NAME})*"
@@ -17,6 +18,8 @@ ROLE = (
     r"[Pp]rovider|[Bb]uyer|[Ss]eller|[Ll]icensor|[Ll]icensee|[Cc]onsultant|[Pp]arties|[Dd]epartment|[Mm]anager|"
     r"[Cc]ommittee|[Bb]oard|[Ll]ead|[Oo]ffice)"
 )
+TITLES = r"(?:(?:Mr|Mrs|Ms|Dr|Prof)\.|Miss|Mr|Mrs|Ms|Dr|Prof|Sir|Dame)"
+OURS = r"[Oo]ur (?:client|supplier|contractor|vendor|customer|landlord|tenant|lawyers?|team|office|company)"
 ROLE_RU = (
     r"(?:Исполнитель|Заказчик|Поставщик|Подрядчик|Покупатель|Продавец|Стороны|Арендатор|Арендодатель|Лицензиар|"
     r"Лицензиат)"
@@ -64,11 +67,13 @@ UNDECIDED = re.compile(
 _LEVEL = (
     r"(?:very (?:high|low|likely|unlikely)|medium[- ]high|medium[- ]low|extremely (?:high|low)|high|medium|moderate|"
     r"low|severe|critical|minor|major|negligible|significant|likely|unlikely|possible|rare|almost certain|"
-    r"\d{1,3}(?:[.,]\d+)? ?%(?: ?[-–] ?\d{1,3} ?%)?|\d(?:[.,]\d)?(?: ?/ ?\d{1,2}| of \d{1,2})?|[HML]\b|очень (?:высок|"
+    r"\d{1,3}(?:[.,]\d+)? ?%(?: ?[-–] ?\d{1,3} ?%)?|\d(?:[.,]\d)?(?: ?/ ?\d{1,2}| of \d{1,2})?|[HML]\b|"
+    r"очень (?:высок|"
     r"низк)\w+|(?:высок|низк|средн|критическ|значительн|незначительн|умеренн|существенн)\w+)"
 )
 LIKELIHOOD = re.compile(
-    rf"(?<!\w)(?:(?:likelihood|probability|chance|вероятность)(?: (?:of \w+ )?is)?\s*[:=–—(\-]*\s*(?P<after>{_LEVEL})|"
+    rf"(?<!\w)(?:(?:likelihood|probability|chance|вероятность)(?: (?:of \w+ "
+    rf")?is)?\s*[:=–—(\-]*\s*(?P<after>{_LEVEL})|"
     rf"(?P<before>{_LEVEL})[ -](?:likelihood|probability|chance|вероятность))",
     re.IGNORECASE,
 )
@@ -86,14 +91,26 @@ MITIGATION = re.compile(
 RISKY = re.compile(
     r"\b(?:(?:there is|there's|we see|we have|with) (?:an?|the|some|\w+) (?:\w+ )?risk (?:that|of)|the (?:main|"
     r"biggest|key|\w+) risk is|risks? (?:being|missing|losing|delaying|slipping)|is at risk|are at risk|"
-    r"puts? \w+(?: \w+){0,4} at risk)|(?:существует|есть|имеется|высок\w*|возникает) риск|(?:основной|главный) риск|"
+    r"puts? \w+(?: \w+){0,4} at risk|(?:worry|concern|fear|danger)s?(?: is)?:? (?:that )?(?:[\w']+ ){1,6}(?:might|"
+    r"may|could|"
+    r"would|will)|(?:worried|concerned|afraid|warn(?:s|ed)|feared?) that|there (?:is|was) (?:an? |some |"
+    r"the )?(?:\w+ )?"
+    r"(?:concern|danger|fear|worry|chance) that|(?:might|may|could) (?:easily |well |still )?(?:not be (?:ready|"
+    r"enough|"
+    r"available|in time)|slip|be late|be delayed|fail|collapse|overrun|fall through|run out|break))|(?:есть|было|"
+    r"имеется|"
+    r"высказано) опасени[ея]|опаса(?:емся|юсь|ются|ется),? что|(?:есть|существует) (?:вероятность|"
+    r"опасность),? что|(?:существует|есть|имеется|высок\w*|возникает) риск|(?:основной|главный) риск|"
     r"риск того, что|под угрозой",
     re.IGNORECASE,
 )
 
 OPEN = re.compile(
     r"(?<![\w-])(?:TBD|TBC|TBA|to be (?:decided|determined|confirmed|agreed|defined|clarified)|(?:not|"
-    r"yet to be) (?:yet )?(?:decided|clear|known|agreed|confirmed)|remains? (?:open|unclear|to be seen)|undecided|"
+    r"yet to be) (?:yet )?(?:been )?(?:decided|clear|known|agreed|confirmed|settled|resolved)|needs? (?:a|to make a) "
+    r"decision (?:on|about)|(?:do not|don't|does not|doesn't) (?:yet )?know (?:yet )?(?:who|whether|which|when|"
+    r"how|what|"
+    r"if)|remains? (?:open|unclear|to be seen)|undecided|"
     r"unclear (?:whether|who|how|when|what|if)|уточняется|требует уточнения|нужно уточнить|надо уточнить|"
     r"будет уточнен\w*|не определ[её]н\w*|(?:ещ[её] )?не решен[оа]?|пока (?:неясно|непонятно|не ясно)|"
     r"остаётся открытым|под вопросом)(?!\w)",
@@ -133,14 +150,16 @@ DROPPED = re.compile(
     r"deferred|put on hold|withdrawn|scrapped)|no longer (?:needed|planned|required|part of|going|be)|will not (?:be|"
     r"do|go|ship|deliver|build|happen|proceed|\w+)|won't (?:be|do|go|\w+)|(?:we|team|board|committee) (?:cancell?ed|"
     r"dropped|abandoned|postponed|deferred)|(?:decided|agreed) (?:not to|against|to (?:drop|cancel|postpone|defer|"
-    r"abandon)))\b|(?<!\w)(?:отмен(?:ен|ён)[аоы]?|отменили|отложен[аоы]?|отложили|отказались|больше не (?:нужн|планир|"
+    r"abandon)))\b|(?<!\w)(?:отмен(?:ен|ён)[аоы]?|отменили|отложен[аоы]?|отложили|отказались|больше не (?:нужн|"
+    r"планир|"
     r"требу)\w+|не будем|не будет|снят[аоы]? с плана|решили не)(?!\w)",
     re.IGNORECASE,
 )
 
 TO_MODELS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|prompts?|rules|guidelines|above|"
-    r"previous|prior)\b|\b(?:system prompt|as an ai|language model|you are (?:now )?(?:an?|the) (?:ai|assistant|model|"
+    r"previous|prior)\b|\b(?:system prompt|as an ai|language model|you are (?:now )?(?:an?|the) (?:ai|assistant|"
+    r"model|"
     r"chatbot|helpful)|(?:assistant|model|ai|llm)(?: must| should| shall|, |:)|your (?:instructions|output|answer|"
     r"response) (?:must|should|shall|is)|respond (?:only )?with|output only|do not (?:mention|report|list|extract)|"
     r"(?:add|report|list|extract|record|include) (?:an?|the|this|these|following).{0,30}\b(?:action|decision|risk|"
@@ -152,6 +171,7 @@ TO_MODELS = re.compile(
 """Text that speaks to a language model instead of a reader."""
 
 _NOBODY_WORDS = """
+    someone somebody anyone anybody nobody please кто-то кто-нибудь никто
     it this that there they these those he she you i we all everyone everything nothing if when while what which who
     система приложение сервис это мы вы они он она оно все я the a an our their his her its each any no
     system application service module user users api software platform product server database page interface
@@ -165,4 +185,4 @@ _NOBODY = frozenset(_NOBODY_WORDS.split())
 def is_nobody(name: str) -> bool:
     """Tell whether what is written like a name is none."""
     words = name.split()
-    return not words or (words[0].casefold() in _NOBODY and not re.fullmatch(ROLE, name))
+    return not words or (words[0].casefold() in _NOBODY and not re.fullmatch(rf"{ROLE}|{OURS}", name))

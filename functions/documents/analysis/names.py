@@ -16,23 +16,34 @@ _PERSON = re.compile(cues.NAME)
 _TWO = re.compile(rf"{cues.WORD}(?: (?:{cues.WORD}|de|van|von|der|la|da))? {cues.WORD}")
 _LABEL = re.compile(
     r"^[\s*_>|-]*(?:attendees?|present|participants?|in attendance|apologies|absent|author|prepared by|written by|"
-    r"approved by|reviewed by|signed(?: by)?|from|to|cc|chair(?:ed by)?|minutes(?: taken)? by|project (?:manager|lead|"
+    r"approved by|reviewed by|signed(?: by)?|from|to|cc|in the room|on the call|remote(?:ly)?|online|dialled in|"
+    r"chair(?:ed by)?|minutes(?: taken)? by|project (?:manager|lead|"
     r"owner)|product owner|sponsor|owner|facilitator|note ?taker|scribe|contact|присутствовали|присутствующие|"
-    r"участники|отсутствовали|автор|подготовил[аи]?|утвердил[аи]?|согласовал[аи]?|председатель|секретарь|"
+    r"участники|были|на встрече|на связи|отсутствовали|от кого|кому|от|автор|подготовил[аи]?|утвердил[аи]?|"
+    r"согласовал[аи]?|председатель|секретарь|"
     r"руководитель(?: проекта)?|менеджер проекта|ответственный|контактное лицо|протокол (?:вёл|вела|"
     r"вел))[*_]*\s*[:–—][*_]*\s*(?P<rest>.+)$",
     re.IGNORECASE,
 )
 _PRESENT = re.compile(rf"(?:[Pp]resent (?:were|was)|[Aa]ttended by|[Пп]рисутствовали)\b:? (?P<n>{cues.NAMES}[^.:]*)")
+_CLOSING = re.compile(
+    r"(?:[Yy]ours (?:sincerely|faithfully|truly)|(?:[Kk]ind|[Bb]est|[Ww]arm) (?:regards|wishes)|[Rr]egards|"
+    r"[Ss]incerely|"
+    rf"[Сс] уважением),?\s+(?P<n>{cues.WORD}(?: {cues.WORD}){{1,2}})\s*$"
+)
+_TITLED_RU = re.compile(r"^(?:[а-яё]+ ){1,4}(?P<n>[А-ЯЁ][а-яё]+ [А-ЯЁ][а-яё]+)$")
 _SIGNED = re.compile(r"[А-ЯЁ][а-яё]+ [А-ЯЁ][а-яё]+(?:-[А-ЯЁ][а-яё]+)?")
 _ACCOUNT = re.compile(r"(?<![\w.@])@[A-Za-z][\w.\-]*\w")
 _HONORIFIC = re.compile(
-    rf"\b(?:Mr|Mrs|Ms|Dr|Prof)\. ?(?P<n>{cues.WORD}(?: {cues.WORD})?)|(?:г-н|г-жа) (?P<r>{cues.WORD}(?: {cues.WORD})?)"
+    rf"\b{cues.TITLES} ?(?P<n>{cues.WORD} {cues.WORD})|\b(?P<t>{cues.TITLES} ?{cues.WORD})|(?:г-н|"
+    rf"г-жа) (?P<r>{cues.WORD}(?: {cues.WORD})?)"
 )
+_TITLE = re.compile(rf"^{cues.TITLES} ?")
 _INITIALS = re.compile(r"(?:[А-ЯЁ]\. ?){1,2}[А-ЯЁ][а-яё\-]{2,}|[А-ЯЁ][а-яё\-]{2,} [А-ЯЁ]\. ?[А-ЯЁ]\.")
 _MAIL = re.compile(rf"(?P<n>{cues.WORD}(?: {cues.WORD}){{1,2}}) ?<[^<>@\s]+@[^<>\s]+>")
 _FORMS = (
-    r"(?:Inc|Ltd|LLC|LLP|GmbH|AG|Corp|Corporation|PLC|plc|Limited|S\.A|SA|S\.r\.l|B\.V|BV|N\.V|Oy|AB|Co|Company|SE|Pty)"
+    r"(?:Inc|Ltd|LLC|LLP|GmbH|AG|Corp|Corporation|PLC|plc|Limited|S\.A|SA|S\.r\.l|B\.V|BV|N\.V|Oy|AB|Co|Company|"
+    r"SE|Pty)"
 )
 _COMPANY = re.compile(rf"(?P<n>{cues.WORD}(?:[ -](?:&|and|{cues.WORD})){{0,4}}?),? {_FORMS}\b")
 _COMPANY_RU = re.compile(r"(?<!\w)(?:ООО|АО|ПАО|ЗАО|ОАО|ИП|ФГУП|ГУП|НКО|АНО) [«\"“][^«»\"”\n]{2,60}[»\"”]")
@@ -66,6 +77,9 @@ class Names:
             self._listed(unit, 0, len(text), alone=True)
         elif present := _PRESENT.search(text):
             self._listed(unit, *present.span("n"), alone=False)
+        elif closing := _CLOSING.search(text):
+            name = closing["n"]
+            self._add("person", name, _within(unit.span, name))
         elif _SIGNED.fullmatch(text.strip()):
             self._add("person", text.strip(), unit.span)
         if unit.form == "row":
@@ -80,7 +94,7 @@ class Names:
     def owner(self, action: ActionItem) -> None:
         """Take in who is to do something."""
         for name in _SEPARATOR.split(action.who or ""):
-            if name and _PERSON.fullmatch(name) and not _GROUP.fullmatch(name):
+            if name and _PERSON.fullmatch(name) and not _GROUP.fullmatch(name) and not cues.is_nobody(name):
                 self._add("person", name, _within(action.spans[0], name))
 
     def found(self, pages: Sequence[Page]) -> list[NamedParty]:
@@ -96,16 +110,21 @@ class Names:
 
     def _is_short(self, kind: str, name: str) -> bool:
         """Tell whether a first or last name, or an account, is that of one person whose whole name is known."""
-        if kind != "person" or " " in name:
+        bare = _TITLE.sub("", name)
+        if kind != "person" or " " in bare:
             return False
-        first = name.lstrip("@").casefold()
-        longer = {other for other_kind, other in self._spans if other_kind == kind and " " in other}
+        first = bare.lstrip("@").casefold()
+        longer = {_TITLE.sub("", other) for other_kind, other in self._spans if other_kind == kind and " " in other}
+        if bare == name and name in longer:
+            return True
+        longer = {other for other in longer if " " in other}
         return sum(first in (other.casefold().split()[0], other.casefold().split()[-1]) for other in longer) == 1
 
     def _listed(self, unit: Unit, start: int, end: int, *, alone: bool) -> None:
         """Take in a list of names; of a sentence in a section of people only what is nothing but names."""
         pieces = [_BRACKETS.sub("", piece) for piece in _SEPARATOR.split(_BRACKETS.sub("", unit.text[start:end]))]
         pieces = [re.sub(rf" (?:of|von der|from) (?:the )?{cues.WORD}.*", "", piece) for piece in pieces]
+        pieces = [titled["n"] if (titled := _TITLED_RU.match(piece.strip())) else piece for piece in pieces]
         cleaned = [_bare(re.split(r"\s[–—-]\s|:", piece.strip(" *_:-–—"))[0]) for piece in pieces]
         names = [piece for piece in cleaned if piece and _PERSON.fullmatch(piece)]
         if alone and len(names) * 2 < len([piece for piece in cleaned if piece]):
@@ -128,7 +147,11 @@ class Names:
         for pattern in patterns:
             for match in pattern.finditer(unit.text):
                 start, end = next(
-                    (match.span(group) for group in ("n", "r") if kind == "person" and match.groupdict().get(group)),
+                    (
+                        match.span(group)
+                        for group in ("n", "t", "r")
+                        if kind == "person" and match.groupdict().get(group)
+                    ),
                     match.span(),
                 )
                 page_span = unit.page.span(unit.start + start, unit.start + end)
@@ -139,7 +162,7 @@ class Names:
         if len(spans) < MOST_SPANS and span not in spans:
             spans.append(span)
         if kind == "person":
-            self.known.add(name.lstrip("@").split()[0].casefold())
+            self.known.add(_TITLE.sub("", name).lstrip("@").split()[0].casefold())
 
 
 def _bare(piece: str) -> str:

@@ -20,6 +20,10 @@ _OWN_DATE = re.compile(r"[\s*_#|>-]*(?:(?:\w+ )?date|dated|held on|as of|дат�
 _SPEAKS_OF = re.compile(
     r"\bminutes of \d|\bwrote:\s*$|(?<!\w)писал[аи]?:\s*$|\bversion \d[\d.]* of \d|(?<!\w)версия \d", re.IGNORECASE
 )
+_LEAST_ASKED = 5
+_TO_READER = re.compile(
+    r"\b(?:you|your|everyone okay|anyone)\b|(?<!\w)(?:вы|вас|вам|ты|тебе|ваш\w*)(?!\w)", re.IGNORECASE
+)
 _WE = frozenset({"we", "мы"})
 
 
@@ -103,7 +107,7 @@ def question_in(unit: Unit) -> OpenQuestion | None:
     """Return what a unit leaves open."""
     text = unit.text
     found = _labelled(unit, Section.QUESTIONS)
-    asked = unit.section is Section.QUESTIONS and text.rstrip(' *_"”»').endswith("?")
+    asked = text.rstrip(' *_"”»').endswith("?") and (unit.section is Section.QUESTIONS or _is_open(text))
     if found is None and not asked and not cues.OPEN.search(text):
         return None
     begin, who = found or (0, None)
@@ -112,6 +116,11 @@ def question_in(unit: Unit) -> OpenQuestion | None:
         named = re.match(cues.NAMES, owner["n"])
         who, what = who or (named[0] if named else None), what[: owner.start()].strip(_TRIM)
     return OpenQuestion(what=what, who=who, spans=[unit.span]) if _says(what) else None
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a question is one of substance, and not one that asks the reader for something."""
+    return len(text.split()) >= _LEAST_ASKED and _TO_READER.search(text) is None
 
 
 def update_in(unit: Unit) -> ProgressNote | None:

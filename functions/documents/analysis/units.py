@@ -43,7 +43,13 @@ _MORE = re.compile(r"[ \t]+\S|[a-zа-яё(]")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s+[\"'“‘«(\[*_@]*[^\W_a-zа-яё]|\s*$)|[。！？]")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|al|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|Corp|т\.е|т\.д|т\.п|т\.к|г|"
-    r"гг|см|рис|стр|им|пр|ул|руб|тыс|млн|млрд)|\b[^\W\d_a-zа-яё]|(?:^|\s)\d{1,3})\.$"
+    r"гг|см|рис|стр|им|пр|ул|тыс|млн|млрд)|\b[^\W\d_a-zа-яё]|(?:^|\s)\d{1,3})\.$"
+)
+# These end sentences as well: what follows tells.
+_ENDS_TOO = re.compile(r"(?:\b(?:Inc|Ltd|Co|Corp|etc)|\d{4} г)\.$")
+_BEGINS = re.compile(
+    r"\s+(?:The|Our|We|It|In|On|I|He|She|They|This|That|These|If|There|Please|As|At|For|You|Their|His|Her|An?|"
+    r"[А-ЯЁ][а-яё]+)\s"
 )
 
 
@@ -215,12 +221,19 @@ def sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where the sentences of a paragraph stand."""
     begin = start
     for match in _END.finditer(text, start, end):
-        if match.end() < end and _ABBREVIATION.search(text, max(begin, match.end() - 12), match.end()):
+        if match.end() < end and _is_abbreviated(text, begin, match.end()):
             continue
         yield from _cut(begin, match.end())
         begin = match.end()
     if text[begin:end].strip():
         yield from _cut(begin, end)
+
+
+def _is_abbreviated(text: str, begin: int, end: int) -> bool:
+    """Tell whether the point that ends here is an abbreviation's alone."""
+    begin = max(begin, end - 12)
+    ends_too = _ENDS_TOO.search(text, begin, end) is not None and _BEGINS.match(text, end) is not None
+    return _ABBREVIATION.search(text, begin, end) is not None and not ends_too
 
 
 def _cut(start: int, end: int) -> Iterator[tuple[int, int]]:

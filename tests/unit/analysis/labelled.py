@@ -17,7 +17,7 @@ from documents.analysis.model import Findings
 from documents.analysis.units import Page
 
 DATA = Path(__file__).parent / "data"
-HELD_BACK = frozenset({"en_letter.md", "en_standup.md", "ru_memo.md", "ru_minutes2.md"})
+HELD_BACK = frozenset({"en_email_update.md", "en_site_visit.md", "en_trustees.md", "ru_email.md"})
 KINDS = ("actions", "decisions", "risks", "milestones", "names", "questions")
 FIELDS = {"actions": ("who", "when"), "risks": ("likelihood", "impact"), "milestones": ("date",)}
 

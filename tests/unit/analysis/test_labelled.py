@@ -19,5 +19,6 @@ def test_rules_find_what_they_were_made_for(kind: str) -> None:
     assert score.fields_share >= 0.9, score
 
 
-def test_most_of_what_is_found_in_other_documents_is_right() -> None:
-    assert total(KINDS, held_back=True).precision >= 0.65
+def test_most_of_what_is_found_in_other_documents_is_right_and_half_of_what_they_say_is_found() -> None:
+    score = total(KINDS, held_back=True)
+    assert score.precision >= 0.75 and score.recall >= 0.5, score

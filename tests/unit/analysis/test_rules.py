@@ -36,6 +36,16 @@ def find(text: str, today: date | None = THURSDAY) -> Findings:
             "2026-06-01",
         ),
         ("We will publish the results by 30.04.2026.", None, "publish the results", "2026-04-30"),
+        (
+            "Our supplier confirmed that they will replace the pump by 30 April 2026.",
+            "Our supplier",
+            "replace the pump",
+            "2026-04-30",
+        ),
+        ("As before, she promised after some hesitation to repaint the hall.", "she", "repaint the hall", None),
+        ("The board asked Ann Lee to compare the offers.", "Ann Lee", "compare the offers", None),
+        ("Please return the form by 2 April 2026.", None, "return the form", "2026-04-02"),
+        ("Просим до 10 апреля 2026 г. оплатить счёт.", None, "оплатить счёт", "2026-04-10"),
         ("Задача: Пётр подготовит отчёт до 20 апреля 2026", "Пётр", "подготовит отчёт", "2026-04-20"),
         ("Иванов И.И. должен согласовать договор до 12.04.2026", "Иванов И.И.", "согласовать договор", "2026-04-12"),
         (
@@ -60,6 +70,10 @@ def test_an_action_is_read_with_its_owner_and_date(line: str, who: str | None, w
         "The meeting will start at 10.",
         "Ann will not send the report.",
         "If the budget allows, somebody may look into it.",
+        "Please do not reply to this message.",
+        "Ann promised not to tell anybody.",
+        "Somebody was asked to leave.",
+        "Would you like to see the new office?",
         "Система должна сохранять журнал событий.",
     ],
 )
@@ -84,6 +98,34 @@ def test_a_risk_is_graded_as_written() -> None:
     assert (other.likelihood, other.impact) == ("высокая", "среднее")
     (bare,) = find("There is a risk that the migration takes longer.").risks
     assert (bare.likelihood, bare.impact, bare.mitigation, bare.who) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The worry is that the pump might fail.",
+        "Ann warned that the landlord wants more.",
+        "There is some concern that the price goes up.",
+        "The permit could easily be delayed.",
+        "Есть опасение, что поставщик опоздает.",
+    ],
+)
+def test_a_worry_is_a_risk(line: str) -> None:
+    assert len(find(line).risks) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("We don't know yet who pays for the licences.", 1),
+        ("It has not yet been decided where the archive goes.", 1),
+        ("Does the contract cover the spare parts?", 1),
+        ("Could you send me your notes?", 0),
+        ("Why not?", 0),
+    ],
+)
+def test_what_is_not_known_is_an_open_question(line: str, count: int) -> None:
+    assert len(find(line).questions) == count
 
 
 @pytest.mark.parametrize(
@@ -200,6 +242,7 @@ def test_flattening_is_stable(text: str) -> None:
     [
         *("Aa " * 4000, "A, " * 4000, "@a " * 4000, "(" * 8000, "| " * 4000, "**" * 4000, "Ann and " * 1000),
         *("1.1." * 2000, "by the end of " * 700, "Risk: " * 1500, "<!--" * 2000, "А. " * 3000, "- " * 4000),
+        *("Please " * 1200, "Ann agreed to " * 600, "worry a " * 1000, "Прошу до мая " * 600, "that will, and " * 600),
         *("a\\" * 4000 + "|", "Ann will " * 900, "decided " * 1000, "high " * 1600, ", A" * 3000, "a-" * 4000),
     ],
 )
