@@ -1,9 +1,9 @@
 """The archive's lines, as docs/export-format.md describes them."""
 
 import base64
-import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +13,7 @@ from identity.exports.entities import PLAIN_ATTRIBUTES, SECRET_ATTRIBUTES
 from identity.exports.model import FORMAT, Export, Part
 
 TENANT = "{tenant}"
+_GZIP = zlib.MAX_WBITS | 16
 _STANDING = ({"base64"}, {"set"}, {"map"})
 _KEYS = frozenset({"pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"})
 
@@ -36,9 +37,14 @@ def piece_line(key: str, piece: int, body: bytes, tenant_id: str) -> str:
     return _line({**given, "body": base64.b64encode(body).decode()})
 
 
-def pack(lines: list[str], number: int) -> tuple[Part, bytes]:
-    """Return a part and its bytes: the same lines are the same bytes."""
-    body = gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
+def pack(lines: list[str], number: int, *, files: bool = False) -> tuple[Part, bytes]:
+    """Return a part and its bytes: the same lines are the same bytes.
+
+    `files` hold little that repeats: not to look for that takes a third of the time, and gives back what base64 took.
+    """
+    strategy = zlib.Z_HUFFMAN_ONLY if files else zlib.Z_DEFAULT_STRATEGY
+    packing = zlib.compressobj(6, zlib.DEFLATED, _GZIP, zlib.DEF_MEM_LEVEL, strategy)
+    body = packing.compress("".join(lines).encode()) + packing.flush()
     return Part(number, hashlib.sha256(body).hexdigest(), len(body), len(lines)), body
 
 

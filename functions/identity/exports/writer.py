@@ -75,7 +75,7 @@ class Writer:
     async def _documents(self, export: Export) -> Export:
         """Write some of what the bucket holds of documents as a part; the archive is whole after the last of it."""
         found = await self._shelf.read(export.after or "", export.pieces)
-        export = await self._written(export, found.lines, Counter(found.counts))
+        export = await self._written(export, found.lines, Counter(found.counts), files=True)
         export = replace(export, after=found.after, pieces=found.pieces)
         if not found.is_last:
             return export
@@ -83,10 +83,10 @@ class Writer:
         await self._put(export, "manifest.json", archive.manifest(export))
         return export
 
-    async def _written(self, export: Export, lines: list[str], counts: Counter[str]) -> Export:
+    async def _written(self, export: Export, lines: list[str], counts: Counter[str], *, files: bool = False) -> Export:
         if not lines:
             return export
-        part, body = await asyncio.to_thread(archive.pack, lines, len(export.parts) + 1)
+        part, body = await asyncio.to_thread(archive.pack, lines, len(export.parts) + 1, files=files)
         await self._put(export, part.name, body)
         return replace(export, parts=[*export.parts, part], counts=dict(Counter(export.counts) + counts))
 
