@@ -1,10 +1,9 @@
 """Members of a tenant who keep documents in collections, and documents that were simply written down."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from almanac import runtime
-from almanac.access import Caller, Role
+from almanac.access import Role
 from almanac.aws import outbox
 from almanac.aws.table import Table
 from almanac.clock import now
@@ -12,26 +11,15 @@ from almanac.events import Event
 from almanac.ids import new_id
 from documents.model import Document, DocumentState
 from documents.store import DocumentStore
+from tests.integration.callers import Somebody
 from tests.integration.harness import Answer, Stack
 from tests.integration.projects.people import colleague
 
 
-@dataclass(frozen=True)
-class Someone:
-    """A person in a tenant, who calls the slices as itself."""
+class Someone(Somebody):
+    """Somebody who keeps documents in collections."""
 
-    stack: Stack
-    tenant: str
-    id: str
-    caller: Caller
-
-    def call(self, method: str, path: str, body: Any = None, *, slice_name: str = "documents", **more: Any) -> Answer:
-        return self.stack.call(slice_name, method, f"/api/v1{path}", body, caller=self.caller, **more)
-
-    def made(self, path: str, body: Any, **more: Any) -> str:
-        answer = self.call("POST", path, body, **more)
-        assert answer.status == 201, answer.text
-        return str(answer.json["id"])
+    SLICE = "documents"
 
     def project(self, **more: Any) -> str:
         return self.made("/projects", {"name": "Payments", **more}, slice_name="projects")

@@ -13,21 +13,18 @@ from almanac.aws.table import Table, plain
 from almanac.index.manifest import Manifest
 from documents.model import Document, Part, Version
 from documents.store import DocumentStore
-from tests.integration.harness import ADMIN, Answer, Context, Stack
+from tests.integration.callers import Keyed
+from tests.integration.harness import Answer, Context
 from tests.support.plain_files import PlainReader, file_of, visible
 
 QUEUES = ("Arrivals", "Documents", "Embedding")
 
 
 @dataclass
-class Shelf:
-    stack: Stack
-    tenant: str
-    reader: PlainReader
+class Shelf(Keyed):
+    SLICE = "documents"
 
-    def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
-        more.setdefault("scope", ADMIN)
-        return self.stack.call("documents", method, f"/api/v1{path}", body, tenant=self.tenant, **more)
+    reader: PlainReader
 
     def upload(self, pages: Sequence[str], *, kind: str = "", document: str = "", **query: Any) -> str:
         """Upload a file, as a further version of a document if one is given; nothing is read yet."""

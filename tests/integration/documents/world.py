@@ -3,15 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from almanac.access import GRANTABLE, Caller, Principal
 from almanac.aws import keys
-from almanac.aws.table import plain
-from tests.integration.harness import ADMIN, Answer, Stack
+from tests.integration.callers import Keyed
 
 TEXT = b"# Scope\n\nInvoices are kept for ten years.\n"
 
@@ -20,53 +17,14 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-@dataclass
-class Library:
-    """A tenant whose key may do everything, unless a call says whose it is."""
+class Library(Keyed):
+    """A tenant's documents."""
 
-    stack: Stack
-    tenant: str
-
-    @property
-    def principal(self) -> Principal:
-        """Return whom `call` calls as."""
-        return Principal(self.tenant, "key_test", GRANTABLE, key_id="key_test")
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        scope: str = ADMIN,
-        caller: Caller | None = None,
-        slice_name: str = "documents",
-    ) -> Answer:
-        return self.stack.call(
-            slice_name,
-            method,
-            f"/api/v1{path}",
-            body,
-            tenant=self.tenant,
-            query=query,
-            headers=headers,
-            scope=scope,
-            caller=caller,
-        )
-
-    def project(self, name: str = "Payments", **more: Any) -> str:
-        answer = self.call("POST", "/projects", {"name": name, **more}, slice_name="projects")
-        assert answer.status == 201, answer.text
-        return str(answer.json["id"])
+    SLICE = "documents"
 
     def begin(self, filename: str = "scope.md", **more: Any) -> dict[str, Any]:
         """Create a document that expects a file; returns the whole answer."""
-        answer = self.call("POST", "/documents", {"filename": filename, **more})
-        assert answer.status == 201, answer.text
-        begun: dict[str, Any] = answer.json
-        return begun
+        return self.made("/documents", {"filename": filename, **more})
 
     def upload(self, body: bytes = TEXT, filename: str = "scope.md", **more: Any) -> str:
         """Create a document and post its file; the bucket tells of it."""
@@ -110,12 +68,6 @@ class Library:
 
     def original(self, document_id: str, version: int = 1) -> str:
         return keys.document_original(self.tenant, document_id, version)
-
-    def item(self, key: keys.Key) -> dict[str, Any] | None:
-        answer = self.stack.client("dynamodb").get_item(
-            TableName="almanac", Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}}
-        )
-        return plain(answer["Item"]) if "Item" in answer else None
 
     def used_bytes(self) -> int:
         return int((self.item(keys.usage(self.tenant)) or {}).get("document_bytes", 0))

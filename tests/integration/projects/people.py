@@ -1,31 +1,19 @@
 """Members of a tenant, who call the slices as themselves."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from almanac.access import Caller, Principal, Role
 from almanac.aws import keys
 from almanac.aws.table import dynamo
 from almanac.ids import new_id
+from tests.integration.callers import Somebody
 from tests.integration.harness import Answer, Stack, person
 
 
-@dataclass(frozen=True)
-class Colleague:
-    """A person in a tenant, with a role; or a service account's key."""
+class Colleague(Somebody):
+    """Somebody who keeps projects."""
 
-    stack: Stack
-    tenant: str
-    id: str
-    caller: Caller
-
-    def call(self, method: str, path: str, body: Any = None, *, slice_name: str = "projects", **more: Any) -> Answer:
-        return self.stack.call(slice_name, method, f"/api/v1{path}", body, caller=self.caller, **more)
-
-    def made(self, path: str, body: Any, **more: Any) -> str:
-        answer = self.call("POST", path, body, **more)
-        assert answer.status == 201, answer.text
-        return str(answer.json["id"])
+    SLICE = "projects"
 
     def private_project(self, name: str = "Secret") -> str:
         return self.made("/projects", {"name": name, "visibility": "private"})

@@ -1,50 +1,22 @@
 """One tenant's view of the projects slice, through its real handlers."""
 
 import importlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
 from typing import Any
 
-from almanac.access import GRANTABLE, Principal
 from almanac.aws import keys
 from almanac.aws.table import plain
-from tests.integration.harness import ADMIN, Answer, Stack
+from tests.integration.callers import Keyed
+from tests.integration.harness import Context
 
 URL = "https://github.com/encode/starlette"
 
 
-@dataclass
-class Workspace:
-    stack: Stack
-    tenant: str
+class Workspace(Keyed):
+    """A tenant's projects and what is in them."""
 
-    @property
-    def principal(self) -> Principal:
-        """Return whom `call` calls as."""
-        return Principal(self.tenant, "key_test", GRANTABLE, key_id="key_test")
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        scope: str = ADMIN,
-    ) -> Answer:
-        return self.stack.call(
-            "projects", method, f"/api/v1{path}", body, tenant=self.tenant, query=query, headers=headers, scope=scope
-        )
-
-    def made(self, path: str, body: Any) -> dict[str, Any]:
-        answer = self.call("POST", path, body)
-        assert answer.status == 201, answer.text
-        created: dict[str, Any] = answer.json
-        return created
-
-    def project(self, name: str = "Payments") -> str:
-        return str(self.made("/projects", {"name": name})["id"])
+    SLICE = "projects"
 
     def checkpoint(self, project: str | None = None) -> str:
         return str(self.made("/checkpoints", {"project_id": project or self.project(), "name": "Review"})["id"])
@@ -104,15 +76,11 @@ class Workspace:
         return [event["kind"] for event in self.outbox()]
 
     def outbox(self) -> list[dict[str, Any]]:
-        import json
-
         bodies = [json.loads(item["body"]["S"]) for item in self.stack.outbox()]
         return [body for body in bodies if body["tenant_id"] == self.tenant]
 
     def work(self, event: Any, *, milliseconds: int = 60_000) -> dict[str, Any]:
         """Give one message to the projects worker, as its queue would."""
-        from tests.integration.harness import Context
-
         record = {
             "messageId": "one",
             "receiptHandle": "one",
