@@ -53,6 +53,8 @@ class DiffService:
         if one == other:
             return Compared((one, other), ())
         texts = [await self._texts(document, revision) for revision in (one, other)]
+        # Once more, since rights judge what was read before: meanwhile the document may have been hidden or moved.
+        await self._rights.read(document_id)
         return Compared((one, other), await asyncio.to_thread(_compare, *texts))
 
     async def _revision(self, document: Document, version: int, field: str) -> int:

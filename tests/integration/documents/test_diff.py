@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from documents.diff import service
+from tests.integration.documents.people import someone
 from tests.integration.documents.shelf import Shelf
 from tests.integration.harness import Answer
 from tests.integration.projects.people import colleague
@@ -104,6 +105,23 @@ def test_who_may_not_read_a_document_may_not_compare_it(shelf: Shelf) -> None:
     assert ada.call("GET", path, slice_name="documents", query={"from": 1, "to": 2}).status == 200
     hidden = bob.call("GET", path, slice_name="documents", query={"from": 1, "to": 2})
     assert (hidden.status, hidden.json["code"]) == (404, "document_not_found")
+
+
+def test_a_comparison_is_not_shown_to_whom_it_was_hidden_from_meanwhile(
+    shelf: Shelf, document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody moves the document into a private collection after the first look at the rights."""
+    ada, eve = someone(shelf.stack, shelf.tenant), someone(shelf.stack, shelf.tenant)
+    collection, read = ada.private(), service.DiffService._texts
+
+    async def moved_first(diffs: service.DiffService, *given: Any) -> Any:
+        before = await diffs._store.get(document)
+        assert before is not None
+        await diffs._store.save(before, "test", collection_id=collection)
+        return await read(diffs, *given)
+
+    monkeypatch.setattr(service.DiffService, "_texts", moved_first)
+    assert eve.call("GET", f"/documents/{document}/diff", query={"from": 1, "to": 2}).status == 404
 
 
 def test_secrets_are_masked_on_both_sides(shelf: Shelf) -> None:
