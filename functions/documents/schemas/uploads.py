@@ -13,13 +13,13 @@ from documents.services.targets import PART_BYTES, Target
 from documents.services.uploads import Described, File
 
 MOST_PARTS = -(-MAX_BYTES // PART_BYTES)
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+_TURNING = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 """Letters that turn the direction of writing: with them a name reads as another one."""
 
 
 def check_filename(name: str) -> str:
     for letter in name:
-        if unicodedata.category(letter) in {"Cc", "Cs"} or letter in _TURNING:
+        if unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in _TURNING:
             raise ValueError(f"the character U+{ord(letter):04X} is not allowed in a file's name")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise ValueError("a file's name has no path")
@@ -32,9 +32,10 @@ Filename = Annotated[
     AfterValidator(check_filename),
     Field(description="The file's name, without a path.", examples=["Requirements.pdf"]),
 ]
+_WORD = "[0-9A-Za-z_.+-]+"
 ContentType = Annotated[
     str,
-    StringConstraints(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)?$"),
+    StringConstraints(max_length=127, pattern=rf"^{_WORD}/{_WORD}(; ?{_WORD}={_WORD})?$"),
     Field(description="What the upload says of its type; the file is read by what it holds.", examples=["text/plain"]),
 ]
 Size = Annotated[int, Field(ge=1, le=MAX_BYTES, description="Bytes, 500 MB at most.", examples=[48213])]

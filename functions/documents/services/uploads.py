@@ -114,8 +114,10 @@ class UploadService:
             upload = await self._upload(document_id, document.uploads + 1, file)
             try:
                 after = await self._expect(document, upload)
-            except Changed:
+            except (Changed, AppError) as error:
                 await self._forget(document.model_copy(update={"upload": upload}))
+                if isinstance(error, AppError):
+                    raise
                 continue
             return Begun(after, await self.target(after))
         raise Busy

@@ -84,11 +84,29 @@ def test_a_file_above_the_limit_is_refused_by_its_announced_size(library: Librar
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "../a.pdf", "a/b.pdf", "a\\b.pdf", "..", "a\n.pdf", "x\u202efdp.exe", "n" * 256]
+    "name",
+    [
+        "",
+        "  ",
+        "../a.pdf",
+        "a/b.pdf",
+        "a\\b.pdf",
+        "..",
+        "a\n.pdf",
+        "x\u202efdp.exe",
+        "\u061ca.pdf",
+        "a\u2028.pdf",
+        "n" * 256,
+    ],
 )
 def test_a_name_that_is_none_is_refused(library: Library, name: str) -> None:
     answer = library.call("POST", "/documents", {"filename": name})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "body.filename")
+
+
+def test_a_content_type_is_one_that_a_header_can_say(library: Library) -> None:
+    for given, status in (("text/plain; charset=utf-8", 201), ("t\u00e9xt/plain", 422), ("text/plain\n", 422)):
+        assert library.call("POST", "/documents", {"filename": "a.txt", "content_type": given}).status == status
 
 
 def test_a_document_has_at_most_thirty_two_texts(library: Library) -> None:
