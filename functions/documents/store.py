@@ -113,7 +113,7 @@ def happened(tenant_id: str, document: Document, correlation_id: str) -> Happene
     deleted = document.state is DocumentState.DELETING
     data: dict[str, Any] = {
         "document_id": document.id,
-        "title": document.title,
+        "title": "" if deleted else document.title,
         "state": "deleted" if deleted else document.state.value,
         "version": document.version,
         "shown_version": document.shown_version,

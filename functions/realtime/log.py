@@ -11,6 +11,9 @@ from realtime.errors import EventsGone
 from realtime.model import KEPT_SECONDS, Told
 
 _ATTEMPTS = 8
+_DELETED = ".deleted"
+_MOST_SEQUENCES = 1000
+"""So many of a resource's events in a topic are found again when it is deleted."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,18 @@ class TopicLog:
             head = await self.table.get(head_key)
             last = await self.table.get(last_key)
             if last is not None and last["event_id"] == event.event_id:
+                await self._forget(event, topic, last.get("sequences", [])[:-1])
                 return await self._found(topic, last["sequence"])
             if last is not None and _state(last) > (event.resource_version, event.at):
                 return None
             told = Told.of(event, topic, _sequence(head) + 1)
-            newest = {"event_id": event.event_id, "resource_version": event.resource_version, "at": event.at}
+            earlier = last.get("sequences", []) if last is not None else []
+            newest = {
+                "event_id": event.event_id,
+                "resource_version": event.resource_version,
+                "at": event.at,
+                "sequences": [*earlier, told.sequence][-_MOST_SEQUENCES:],
+            }
             try:
                 await self.table.transact(
                     [
@@ -55,6 +65,7 @@ class TopicLog:
                 )
             except ConditionFailed:
                 continue
+            await self._forget(event, topic, earlier)
             return told
         raise RetryableError("the topic kept changing")
 
@@ -93,6 +104,15 @@ class TopicLog:
             return gone.oldest
         return found[0].sequence if found else 1
 
+    async def _forget(self, event: Happened, topic: str, sequences: list[int]) -> None:
+        """Take what is deleted out of the events that were told of it before."""
+        if not event.type.endswith(_DELETED):
+            return
+        for sequence in sequences:
+            found = await self._found(topic, sequence)
+            if found is not None:
+                await self.table.write(Put(found.of_the_deleted().to_item(self.tenant_id), overwrite=True))
+
     async def _found(self, topic: str, sequence: int) -> Told | None:
         item = await self.table.get(keys.topic_event(self.tenant_id, topic, sequence))
         return Told.from_item(item) if item else None
@@ -112,7 +132,7 @@ def _counted(key: keys.Key, head: Item | None, told: Told, *, ended: bool) -> Pu
 
 
 def _ends(event: Happened, topic: str) -> bool:
-    return event.type.endswith(".deleted") and topic.endswith(f":{event.resource_id}")
+    return event.type.endswith(_DELETED) and topic.endswith(f":{event.resource_id}")
 
 
 def _state(last: Item) -> tuple[int, str]:

@@ -51,6 +51,10 @@ class Told(Record):
         shown: dict[str, JsonValue] = json.loads(self.text)
         return shown
 
+    @property
+    def resource_id(self) -> str:
+        return str(self.shown["resource_id"])
+
     @classmethod
     def of(cls, event: Happened, topic: str, sequence: int) -> Self:
         """Return an event as the topic tells it, within `MAX_EVENT_BYTES`."""
@@ -60,6 +64,10 @@ class Told(Record):
             text = _json({**shown, "data": {"left_out": "too_large"}})
         expires_at = int(time.time()) + KEPT_SECONDS
         return cls(topic=topic, sequence=sequence, owners=event.owners, text=text, expires_at=expires_at)
+
+    def of_the_deleted(self) -> Self:
+        """Return an event as it is told when what it is about was deleted: its number stays, what it said does not."""
+        return self.model_copy(update={"text": _json({**self.shown, "data": {"left_out": "deleted"}})})
 
     def to_item(self, tenant_id: str) -> Item:
         key = keys.topic_event(tenant_id, self.topic, self.sequence)

@@ -71,7 +71,7 @@ class Events:
         until = monotonic() + wait
         while True:
             told = await log.after(name, position, limit)
-            shown = seen(told, await sight.hidden()) if told else []
+            shown = await seen(self.table, self.principal.tenant_id, told, sight)
             position = told[-1].sequence if told else position
             if shown or monotonic() + _LOOK_SECONDS > until:
                 return Page(shown, position)

@@ -124,8 +124,7 @@ class Talk:
         await self._say(connection.connection_id, frames.subscribed(topic.name, position))
         until = monotonic() + SECONDS
         while True:
-            # Asked after the events were read, so that nothing is shown by an older answer.
-            shown = seen(told, await sight.hidden()) if told else []
+            shown = await seen(self.table, self.tenant_id, told, sight)
             for text in frames.events(topic.name, shown):
                 await self._say(connection.connection_id, text)
             position = told[-1].sequence if told else position

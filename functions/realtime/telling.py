@@ -5,13 +5,15 @@ a topic is without a gap, and one that is slow or dead holds nobody up for longe
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from almanac.aws import keys
 from almanac.aws.table import Table
 from almanac.events import ACCESS_ENDED, Happened
+from almanac.ids import is_id
+from almanac.visible import Sight
 from realtime import frames, topics
 from realtime.connections import ConnectionStore
 from realtime.gateway import Gateway, Posted
@@ -117,6 +119,13 @@ async def _all(works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     return [result for result in done if not isinstance(result, BaseException)]
 
 
-def seen(told: Iterable[Told], hidden: frozenset[str]) -> list[Told]:
-    """Return what a caller may be told from whom these are hidden."""
-    return [each for each in told if hidden.isdisjoint(each.owners)]
+async def seen(table: Table, tenant_id: str, told: Sequence[Told], sight: Sight) -> list[Told]:
+    """Return what a caller may be told of what happened before: it must see each thing where it was, and is now."""
+    if not told or sight.unlimited:
+        return list(told)
+    documents = {each.resource_id for each in told if is_id(each.resource_id, "doc")}
+    places = await table.batch_get([keys.document(tenant_id, name) for name in documents], consistent=True)
+    # Last, so that nothing is shown by an answer that is older than what was read.
+    hidden = await sight.hidden()
+    unseen = {item["id"] for item in places if hidden & {item.get("project_id"), item.get("collection_id")}}
+    return [each for each in told if hidden.isdisjoint(each.owners) and each.resource_id not in unseen]
