@@ -125,7 +125,7 @@ async def _planned(
             }
         )
         step = Step.CHUNKING if read else Step.READING
-        deadline_at = progress.deadline(job.started_at, document.size, counts.pages)
+        deadline_at = progress.deadline(job.started_at, document.size, counts.pages, ocr=job.ocr)
         changes = progress.moved(
             document, job, counts=counts, step=step, planned=True, unit=probe.unit, deadline_at=deadline_at
         )

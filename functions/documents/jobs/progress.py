@@ -19,12 +19,14 @@ WINDOW = 8
 _BASE_SECONDS = 900
 _SECONDS_PER_MEGABYTE = 10
 _SECONDS_PER_PAGE = 3
+_SECONDS_PER_RECOGNISED_PAGE = 15
 _PLANNED, _READ, _EMBEDDED, _ANALYSING = 5, 45, 40, 92
 
 
-def deadline(started_at: str, size: int, pages: int = 0) -> str:
+def deadline(started_at: str, size: int, pages: int = 0, *, ocr: bool = False) -> str:
     """Return when a job must have ended: generous for a slow model, and never open."""
-    seconds = _BASE_SECONDS + _SECONDS_PER_MEGABYTE * (size >> 20) + _SECONDS_PER_PAGE * pages
+    seconds_per_page = _SECONDS_PER_RECOGNISED_PAGE if ocr else _SECONDS_PER_PAGE
+    seconds = _BASE_SECONDS + _SECONDS_PER_MEGABYTE * (size >> 20) + seconds_per_page * pages
     return iso(seconds_of(started_at) + seconds)
 
 

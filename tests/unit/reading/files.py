@@ -203,14 +203,14 @@ _ODF = 'xmlns:dc="http://purl.org/dc/elements/1.1/" ' + " ".join(
 )
 
 
-def opendocument(kind: str, body: str, *, manifest: str = "") -> bytes:
+def opendocument(kind: str, body: str) -> bytes:
     """Return a file of OpenDocument: "text", "spreadsheet", "presentation"."""
     return zipped(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
             "content.xml": f"<office:document-content {_ODF}><office:body><office:{kind}>{body}</office:{kind}>"
             "</office:body></office:document-content>",
-            "META-INF/manifest.xml": f"<manifest:manifest {_ODF}>{manifest}</manifest:manifest>",
+            "META-INF/manifest.xml": f"<manifest:manifest {_ODF}/>",
         }
     )
 
