@@ -12,6 +12,7 @@ from documents.jobs.context import Context, Decision
 from documents.model import BadPage, Cause, Document, DocumentState, Job, Part, Step, Version
 from documents.reading.model import WAYS_OUT
 
+_READ = frozenset({DocumentState.READY, DocumentState.PARTIAL})
 _MOST_BAD_PAGES = 500
 _MOST_WARNINGS = 100
 _PICTURE = "ocr_needed"
@@ -98,6 +99,8 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
             also.append(Put(ended.to_item(context.tenant_id, document_id), overwrite=True))
             if not progress.is_beside(job):
                 changes |= {"state": ended.state, "cause": ended.cause, "media_type": ended.media_type}
+            elif document.state in _READ and document.version == job.version:
+                changes |= {"state": ended.state, "cause": ended.cause}
         after = document.model_copy(update=changes)
         begun, message = starting.retitled(context.tenant_id, context.correlation_id, after)
         return Decision(changes | begun, [*also, *message])
@@ -107,9 +110,11 @@ async def finish(context: Context, document_id: str, revision: int, warnings: Se
 
 
 def _ended(version: Version, job: Job, parts: Sequence[Part], warnings: Sequence[str]) -> Version:
-    if progress.is_beside(job):
-        return version.model_copy(update={"revision": job.revision})
     bad = [page for part in parts for page in part.bad_pages]
+    if progress.is_beside(job):
+        # The index may refuse again what it took before.
+        less = {"state": DocumentState.PARTIAL, "cause": _unsearchable(job, bad), "bad_pages": bad[:_MOST_BAD_PAGES]}
+        return version.model_copy(update={"revision": job.revision, **(less if bad else {})})
     told = list(dict.fromkeys([*version.warnings, *(text for part in parts for text in part.warnings), *warnings]))
     if len(bad) > _MOST_BAD_PAGES:
         told.append(f"{len(bad)} pages could not be read; the first {_MOST_BAD_PAGES} are named.")
@@ -117,7 +122,7 @@ def _ended(version: Version, job: Job, parts: Sequence[Part], warnings: Sequence
         update={
             "revision": job.revision,
             "state": DocumentState.PARTIAL if bad else DocumentState.READY,
-            "cause": _partial(bad, job.counts.read + job.counts.bad) if bad else None,
+            "cause": _unsearchable(job, bad) if bad else None,
             "pages": job.counts.pages,
             "parts": job.counts.parts,
             "bad_pages": bad[:_MOST_BAD_PAGES],
@@ -127,7 +132,8 @@ def _ended(version: Version, job: Job, parts: Sequence[Part], warnings: Sequence
     )
 
 
-def _partial(bad: Sequence[BadPage], pages: int) -> Cause:
+def _unsearchable(job: Job, bad: Sequence[BadPage]) -> Cause:
+    pages = job.counts.read + job.counts.bad
     named = ", ".join(page.label for page in bad[:5]) + (" and others" if len(bad) > 5 else "")
     message = f"{len(bad)} of {pages} pages could not be made searchable: {named}."
     return Cause(code="pages_unreadable", message=message, way_out="The rest is searchable. Upload a repaired file.")

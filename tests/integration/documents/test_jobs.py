@@ -160,6 +160,18 @@ def test_a_part_that_the_index_refuses_leaves_the_others(shelf: Shelf) -> None:
     assert shelf.awaited() == []
 
 
+def test_what_the_index_refuses_of_a_renamed_document_is_said(shelf: Shelf) -> None:
+    document_id = shelf.read(pages(30))
+    assert shelf.call("PATCH", f"/documents/{document_id}", {"edits": 1, "title": "Plan"}).status == 200
+    shelf.step("Documents")
+    shelf.run(blobs().delete([keys.document_text(shelf.tenant, document_id, 2, 2)]))
+    shelf.settle()
+    shown = shelf.call("GET", f"/documents/{document_id}").json
+    assert sorted(shelf.shown(document_id)) == [1, 2, 3, 4, 5, 26, 27, 28, 29, 30]
+    assert (shown["state"], shown["cause"]["code"]) == ("partial", "pages_unreadable")
+    assert {page["number"] for page in shown["bad_pages"]} == set(range(6, 26))
+
+
 def test_a_password_opens_a_file_and_is_forgotten_with_the_job(shelf: Shelf) -> None:
     document_id = shelf.read(pages(30), kind="%locked sesame-0815")
     assert _cause(shelf, document_id) == "encrypted"
