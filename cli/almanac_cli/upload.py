@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -28,6 +29,7 @@ READY = frozenset({"ready", "partial"})
 SENT_AT_ONCE = 4
 _FILES_AT_ONCE = 16
 _QUIET_SECONDS = 2.0
+_PAUSES = (1.0, 4.0)
 _LOCKED = frozenset({"encrypted", "wrong_password"})
 
 
@@ -158,8 +160,7 @@ def _sent(api: Api, file: Path, wish: Wish, bar: Bar) -> Document:
     sha256 = transfers.sha256_of(file, lambda done: bar.moved("hashing", done, size))
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     body = {**wish.about, "filename": file.name, "content_type": kind, "size": size, "sha256": sha256}
-    path = f"{DOCUMENTS}/{wish.document}/versions" if wish.document else DOCUMENTS
-    answer: Document = api.post(path, body)
+    answer = _expected(api, wish, body)
     document = answer["document"]
     if answer.get("duplicate"):
         return {"document": document, "duplicate": True}
@@ -174,6 +175,21 @@ def _sent(api: Api, file: Path, wish: Wish, bar: Bar) -> Document:
         _given_up(api, address)
         raise
     return {"document": document, "duplicate": False}
+
+
+def _expected(api: Api, wish: Wish, body: Document) -> Document:
+    """Have a document expect the file. Of a new one, an answer that was lost is asked for again, by the same key."""
+    if wish.document:
+        return dict(api.post(f"{DOCUMENTS}/{wish.document}/versions", body))
+    key = {"idempotency-key": str(uuid4())}
+    for pause in _PAUSES:
+        try:
+            return dict(api.request("POST", DOCUMENTS, body=body, headers=key))
+        except CliError as error:
+            if not passes(error):
+                raise
+        time.sleep(pause)
+    return dict(api.request("POST", DOCUMENTS, body=body, headers=key))
 
 
 def _given_up(api: Api, address: str) -> None:

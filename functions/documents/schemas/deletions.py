@@ -18,7 +18,7 @@ _NOWHERE = frozenset({"file", "text", "analysis"})
 
 _REMAINING = (
     "Conversations are kept as they were said: delete those in which the document was quoted.",
-    "Whoever follows the document, its collection or its project can read its title and progress there for 7 days.",
+    "The events that were told of it are kept for 7 days, with their numbers and times and nothing that they said.",
     "Logs hold ids, counts and times, for as long as this deployment keeps them.",
     "Copies that people downloaded are theirs.",
 )

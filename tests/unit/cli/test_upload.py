@@ -34,6 +34,7 @@ def job(percent: int) -> dict[str, Any]:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(upload, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(upload, "_PAUSES", (0.01, 0.01))
     monkeypatch.setattr(transfers, "_FIRST_PAUSE_SECONDS", 0.01)
 
 
@@ -182,6 +183,18 @@ def test_an_api_that_is_away_for_a_while_does_not_end_the_waiting(api: FakeApi, 
     api.answers["GET", f"{PATH}/doc_1"] = [(200, document()), (503, away), (502, away), (200, document("ready"))]
     (result,) = cli.json("upload", str(file), "--wait")["items"]
     assert result["document"]["state"] == "ready"
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_and_makes_no_second_document(
+    api: FakeApi, cli: Cli, file: Path
+) -> None:
+    taking(api)
+    (taken,) = api.answers["POST", PATH]
+    api.answers["POST", PATH] = [(503, {"detail": "Away."}), (502, {"detail": "Away."}), taken]
+    (result,) = cli.json("upload", str(file))["items"]
+    assert "error" not in result
+    keys = {request.headers["idempotency-key"] for request in api.sent("POST", PATH)}
+    assert (len(api.sent("POST", PATH)), len(keys)) == (3, 1)
 
 
 def test_a_file_is_sent_when_the_api_has_room_for_it(api: FakeApi, cli: Cli, file: Path) -> None:
