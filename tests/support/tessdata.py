@@ -12,5 +12,5 @@ def fetched() -> Path:
     """Return a directory that holds `tessdata`, filled once: where the build keeps what it has fetched."""
     directory = Path(os.environ.get("ALMANAC_MODEL_DIR", ROOT / ".local" / "model"))
     fetch = ROOT / "layers" / "documents" / "fetch_tessdata.py"
-    subprocess.run([sys.executable, fetch, directory / "tessdata"], check=True, stdout=sys.stderr)
+    subprocess.run([sys.executable, fetch, directory / "tessdata"], check=True, stdout=subprocess.DEVNULL)
     return directory
