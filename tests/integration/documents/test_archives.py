@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import random
+from itertools import count
 from typing import Any
 
 import httpx
@@ -13,6 +14,9 @@ import pytest
 from almanac.access import Caller, Role
 from almanac.aws.blobs import Blobs
 from almanac.errors import TerminalError
+from identity.exports import documents as exports_of_documents
+from identity.exports.model import Export
+from identity.exports.repository import ExportRepository
 from tests.integration.documents.shelf import Shelf
 from tests.integration.documents.world import Library
 from tests.integration.harness import Stack
@@ -136,6 +140,34 @@ def test_a_large_file_goes_in_pieces_and_comes_together(shelf: Shelf, there: She
     assert [(line["piece"], len(base64.b64decode(line["body"]))) for line in pieces] == [(0, PIECE), (1, 70_000)]
     assert imported(there, owner, archive)["state"] == "done"
     assert file_at(there, document, 1) == body
+
+
+def test_an_export_that_is_cut_off_has_each_piece_of_each_file_once(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [pages(8, word) for word in ("one", "two")]
+    documents = [shelf.read(each) for each in texts]
+    save, calls = ExportRepository.save, count(1)
+
+    async def dies_at_times(exports: ExportRepository, export: Export) -> None:
+        if next(calls) in {2, 5, 8}:
+            raise OSError("killed before it was written down")
+        await save(exports, export)
+
+    monkeypatch.setattr(exports_of_documents, "PIECE_BYTES", 200)
+    monkeypatch.setattr(exports_of_documents, "PART_OBJECTS", 2)
+    monkeypatch.setattr(ExportRepository, "save", dies_at_times)
+    found = lines(exported(shelf))
+    assert next(calls) > 9
+    pieces: dict[str, list[bytes]] = {}
+    for line in found:
+        if "file" in line:
+            assert line["piece"] == len(pieces.setdefault(line["file"].split("/")[3], []))
+            pieces[line["file"].split("/")[3]].append(base64.b64decode(line["body"]))
+    expected = zip(documents, texts, strict=True)
+    assert {name: b"".join(each) for name, each in pieces.items()} == {name: file_of(each) for name, each in expected}
+    objects = [line["object"] for line in found if "object" in line]
+    assert len(objects) == len(set(objects)) > 0
 
 
 def test_what_was_being_read_can_be_read_again_where_it_comes_in(shelf: Shelf, there: Shelf, owner: Caller) -> None:
