@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from almanac.errors import Busy, Unprocessable, VersionConflict
 from almanac.private_members import ActorNotFound
@@ -11,6 +11,7 @@ from almanac.web.auth import Editor, Reader
 from almanac.web.fields import ProjectId
 from almanac.web.idempotency import IdempotencyKey, IdempotencyKeyReused
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
+from almanac.web.parameters import ActorId
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import (
@@ -34,13 +35,6 @@ from documents.schemas.collections import (
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
-ActorId = Annotated[
-    str,
-    Path(
-        description="A person (`usr_`), a service account (`svc_`), or an API key of none (`key_`).",
-        examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"],
-    ),
-]
 InProject = Annotated[ProjectId | None, Query(description="Of this project alone.")]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
 from almanac import moments
 from almanac.clock import iso
@@ -13,6 +13,7 @@ from almanac.errors import Unprocessable
 from almanac.web.auth import Reader
 from almanac.web.fields import CollectionId, ProjectId
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
+from almanac.web.parameters import Moment
 from almanac.web.problems import problem_responses
 from documents import wiring
 from documents.errors import CollectionNotFound, ProjectNotFound
@@ -23,20 +24,7 @@ from documents.schemas.listing import DocumentCounts, DocumentList, DocumentSugg
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
-_EARLIEST_YEAR = 2000
-
-
-def _readable(text: str) -> str:
-    if moments.parse(text, datetime.now(UTC)).year < _EARLIEST_YEAR:
-        raise ValueError(f"write a time after {_EARLIEST_YEAR}")
-    return text
-
-
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Moment = Annotated[
-    Annotated[str, AfterValidator(_readable)] | None,
-    Query(max_length=40, description="As in `2026-01-31`, `2026-01-31T12:00:00Z` or `7d` (m, h, d, w before now)."),
-]
 InProject = Annotated[ProjectId | None, Query(description="Of this project alone.")]
 InCollection = Annotated[CollectionId | None, Query(description="Of this collection alone.")]
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import AfterValidator
 
 from almanac import moments
 from almanac.access import Permission, Principal
@@ -18,6 +17,7 @@ from almanac.errors import Unprocessable
 from almanac.web.app import API_PREFIX
 from almanac.web.auth import needs
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
+from almanac.web.parameters import Moment
 from almanac.web.problems import problem_responses
 from identity import wiring
 from identity.audit import service
@@ -26,25 +26,14 @@ from identity.audit.schemas import AuditEntry, AuditEntryList, ChainCheck
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
-_EARLIEST_YEAR = 2000
 _MOST_OPEN = 1000
 _NDJSON = "application/x-ndjson"
-
-
-def _readable(text: str) -> str:
-    if moments.parse(text, datetime.now(UTC)).year < _EARLIEST_YEAR:
-        raise ValueError(f"write a time after {_EARLIEST_YEAR}")
-    return text
 
 
 Auditor = Annotated[Principal, needs(Permission.AUDIT_READ)]
 After = Annotated[int, Query(ge=0, lt=10**12, description="The entry to begin after; 0 is before the first.")]
 Many = Annotated[int, Query(ge=1, le=1000, description="How many entries to read.")]
 Text = Annotated[str | None, Query(min_length=1, max_length=100)]
-Moment = Annotated[
-    Annotated[str, AfterValidator(_readable)] | None,
-    Query(max_length=40, description="As in `2026-01-31`, `2026-01-31T12:00:00Z` or `7d` (m, h, d, w before now)."),
-]
 
 
 @router.get("", response_model=AuditEntryList, responses=problem_responses(InvalidCursor, LogDamaged, Unprocessable))

@@ -1,27 +1,18 @@
 """Members of private projects over HTTP."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from almanac.errors import Busy, Unprocessable
 from almanac.private_members import ActorNotFound
 from almanac.web.auth import Editor, Reader
 from almanac.web.pagination import Cursor, InvalidCursor, Limit
+from almanac.web.parameters import ActorId
 from almanac.web.problems import problem_responses
 from projects import wiring
 from projects.errors import MemberNotFound, ProjectNotFound, ProjectNotPrivate
 from projects.schemas.members import ProjectMember, ProjectMemberList
 
 router = APIRouter(prefix="/projects/{project_id}/members", tags=["project members"])
-
-ActorId = Annotated[
-    str,
-    Path(
-        description="A person (`usr_`), a service account (`svc_`), or an API key of none (`key_`).",
-        examples=["usr_01k9zq3v7m8x2c4b6n0d1f5g7h"],
-    ),
-]
 
 
 @router.get(

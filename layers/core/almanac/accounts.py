@@ -174,6 +174,15 @@ class Calls:
         return self._plain
 
 
+def seconds_to_wait(answer: "httpx.Response", otherwise: float) -> float:
+    """Return how many seconds a busy provider asks to be left alone; `otherwise` where it names no number."""
+    header = answer.headers.get("retry-after")
+    try:
+        return max(0.0, float(header)) if header else otherwise
+    except ValueError:  # a date
+        return otherwise
+
+
 def walled_client(*, seconds: float, allow_private: bool) -> "httpx.AsyncClient":
     """Return a client that follows no redirects, takes no proxies, and connects to public addresses only."""
     import httpcore

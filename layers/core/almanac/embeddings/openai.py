@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from almanac.accounts import AccountSource, Calls, fixed
+from almanac.accounts import AccountSource, Calls, fixed, seconds_to_wait
 from almanac.embeddings.base import count, fingerprint_of, quantize, slug_of, without_surrogates
 from almanac.errors import RetryableError, TerminalError
 
@@ -102,14 +102,7 @@ class OpenAIEmbedder:
                 problem = f"status {answer.status_code}"
                 if answer.status_code not in _RETRYABLE:
                     raise TerminalError("embedding_refused", f"the provider of {self.model} answered {problem}")
-                wait = _seconds(answer.headers.get("retry-after"), wait)
+                wait = seconds_to_wait(answer, wait)
             if attempt + 1 < _ATTEMPTS:
                 await asyncio.sleep(min(wait, _MAX_WAIT))
         raise RetryableError(f"the provider of {self.model} kept failing: {problem}")
-
-
-def _seconds(header: str | None, otherwise: float) -> float:
-    try:
-        return max(0.0, float(header)) if header else otherwise
-    except ValueError:  # a date, which no provider of embeddings sends
-        return otherwise

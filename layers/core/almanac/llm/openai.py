@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from almanac.accounts import AccountSource, Calls, fixed
+from almanac.accounts import AccountSource, Calls, fixed, seconds_to_wait
 from almanac.embeddings.base import without_surrogates
 from almanac.llm.base import Completion, ModelBusy, ModelRefused, Reply, Stop
 
@@ -77,7 +77,7 @@ class OpenAILanguageModel:
                 if answer.status_code not in _RETRYABLE:
                     return answer
                 problem = f"status {answer.status_code}"
-                wait = _seconds(answer.headers.get("retry-after"), wait)
+                wait = seconds_to_wait(answer, wait)
             if attempt + 1 < _ATTEMPTS:
                 await asyncio.sleep(min(wait, _MAX_WAIT))
         raise ModelBusy(f"the provider of {self.name} kept failing: {problem}")
@@ -114,10 +114,3 @@ def _forms(request: Completion) -> list[dict[str, Any]]:
     strict = {"response_format": {"type": "json_schema", "json_schema": schema}}
     loose = {"response_format": {"type": "json_object"}}
     return [usual | strict, reasoning | strict, usual | loose, usual, reasoning]
-
-
-def _seconds(header: str | None, otherwise: float) -> float:
-    try:
-        return max(0.0, float(header)) if header else otherwise
-    except ValueError:  # a date
-        return otherwise
