@@ -126,6 +126,24 @@ def test_a_small_file_goes_directly(tenant: Tenant) -> None:
     assert search(tenant, "numbat release")
 
 
+def test_a_promise_that_was_kept_in_other_words_is_closed(tenant: Tenant) -> None:
+    project = ok(tenant.client.post("/api/v1/projects", json={"name": "Pilot"}))["id"]
+    notes = (
+        "Date: 2 March 2026\n\n## Action items\n- Ann: collect feedback from the pilot group by 20 March 2026\n",
+        "Date: 23 March 2026\n\nComments of the pilot participants were gathered.\n",
+    )
+    for number, note in enumerate(notes):
+        query = {"filename": f"notes-{number}.md", "project_id": project}
+        headers = {"content-type": "text/markdown"}
+        answer = ok(tenant.client.post(f"{DOCUMENTS}/content", params=query, content=note.encode(), headers=headers))
+        ready(tenant, (answer.get("document") or answer)["id"])
+    path = f"/api/v1/projects/{project}/commitments"
+    found = wait_for(lambda: ok(tenant.client.get(path)), lambda now: now["documents_by_words"] == 0)
+    (item,) = found["items"]
+    assert (item["status"], found["matched_by"]) == ("closed", "words+vectors")
+    assert [later["matched_by"] for later in item["later"]] == ["vectors"]
+
+
 def test_a_large_file_goes_in_parts_from_the_command_line(
     tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from documents.analysis.likeness import MatchedBy, Said, same_matter, same_person
+from documents.analysis.likeness import MatchedBy, Said, is_contained, same_matter, same_person
 from documents.analysis.model import ActionItem, TextSpan, WrittenDate
 from documents.analysis.store import Statements
 from documents.analysis.terms import alike, content, rarity
@@ -238,7 +238,11 @@ class _Promises:
     def like(self, said: Said) -> _Match | None:
         """Return the promise that a statement speaks of: the one most alike, of equals the latest."""
         best, found = 0.0, None
-        for candidate in self._candidates(said):
+        near = self._nearest(said)
+        for place in sorted({*near, *self._alike_most(said)}):
+            candidate = self.all[place]
+            if place not in near and not is_contained(candidate.said, said):
+                continue
             cosine = self._nearness.cosine(said.text, candidate.said.text) if self._nearness is not None else None
             by = same_matter(candidate.said, said, self._worth, cosine)
             if by is not None:
@@ -247,8 +251,8 @@ class _Promises:
                     best, found = value, _Match(candidate, by)
         return found
 
-    def _candidates(self, said: Said) -> Sequence[Commitment]:
-        """Return the promises that share most of the rarest terms, and the nearest, in the order of their making."""
+    def _alike_most(self, said: Said) -> Sequence[int]:
+        """Return the places of the promises that share most of the rarest terms."""
         rarest = sorted(said.terms, key=lambda term: (-self._worth.get(term, 0.0), term))[:_RAREST]
         shared: dict[int, float] = {}
         for term in rarest:
@@ -257,7 +261,9 @@ class _Promises:
                 worth = self._worth.get(term, 1.0)
                 for place in places:
                     shared[place] = shared.get(place, 0.0) + worth
-        alike_most = heapq.nlargest(_CANDIDATES, shared, key=lambda place: shared[place])
+        return heapq.nlargest(_CANDIDATES, shared, key=lambda place: shared[place])
+
+    def _nearest(self, said: Said) -> frozenset[int]:
+        """Return the places of the nearest promises."""
         so_far = (self._actions[action] for action in self._near.get(said.text, ()) if action < len(self._actions))
-        nearest = islice((place for place in so_far if place is not None), _NEAREST)
-        return [self.all[place] for place in sorted({*alike_most, *nearest})]
+        return frozenset(islice((place for place in so_far if place is not None), _NEAREST))

@@ -128,7 +128,10 @@ MILESTONE = re.compile(
 
 _DONE_WORD = (
     r"(?:completed?|finished|delivered|done|closed|resolved|implemented|shipped|sent|signed|deployed|merged|fixed|"
-    r"released|published|handed over|paid|installed|migrated|launched|submitted)"
+    r"released|published|handed over|paid|installed|migrated|launched|submitted|purchased|bought|ordered|booked|"
+    r"reserved|hired|replaced|renewed|updated|upgraded|written|rewritten|translated|drafted|prepared|collected|"
+    r"gathered|compiled|tested|measured|moved|removed|deleted|archived|cleaned up|tidied|documented|trained|"
+    r"arranged|repaired|revised|redesigned|extended|registered|encrypted|appointed|notified|configured|set up)"
 )
 DONE = re.compile(
     rf"(?:(?:has|have) (?:now |already |since )?(?:been )?|(?:is|are|was|were) (?:now |already |successfully |"

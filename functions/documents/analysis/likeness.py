@@ -55,7 +55,7 @@ def same_matter(promise: Said, later: Said, worth: Mapping[str, float], cosine: 
 
     `cosine` is None where vectors are not known: then one of the two must say nothing that the other does not.
     """
-    if _is_contained(promise, later):
+    if is_contained(promise, later):
         return MatchedBy.WORDS if cosine is None or cosine >= CONTAINED_COSINE else None
     if cosine is None or cosine < FEW_SHARED_COSINE or _are_two_persons(promise, later):
         return None
@@ -73,7 +73,7 @@ def _are_two_persons(promise: Said, later: Said) -> bool:
     return promise.who is not None and later.who is not None and not same_person(promise.who, later.who)
 
 
-def _is_contained(promise: Said, later: Said) -> bool:
+def is_contained(promise: Said, later: Said) -> bool:
     """Tell whether one of two statements has no words of its own but times, names, and that something is done."""
     shared = promise.terms & later.terms
     if len(shared) < 2 and promise.terms != later.terms:
