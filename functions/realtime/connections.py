@@ -33,7 +33,7 @@ class ConnectionStore:
     async def admit(self, actor: Actor, ticket_sha256: str) -> int:
         """Remember a ticket; returns until when it opens a connection, in epoch seconds."""
         expires_at = int(time.time()) + TICKET_SECONDS
-        ticket = Ticket(actor_id=actor.actor_id, key_id=actor.key_id, expires_at=expires_at)
+        ticket = Ticket(**actor.actor.model_dump(), expires_at=expires_at)
         await self.table.write(Put(ticket.to_item(self.tenant_id, ticket_sha256)))
         return expires_at
 
@@ -46,9 +46,8 @@ class ConnectionStore:
             raise TicketRefused
         ticket = Ticket.from_item(item)
         connection = Connection(
+            **ticket.actor.model_dump(),
             connection_id=connection_id,
-            actor_id=ticket.actor_id,
-            key_id=ticket.key_id,
             opened_at=iso(present),
             expires_at=present + CONNECTED_SECONDS,
         )
@@ -76,8 +75,7 @@ class ConnectionStore:
         `ConnectionGone` or `TooManyTopics`.
         """
         follower = Follower(
-            actor_id=connection.actor_id,
-            key_id=connection.key_id,
+            **connection.actor.model_dump(),
             connection_id=connection.connection_id,
             after=after,
             expires_at=connection.expires_at,

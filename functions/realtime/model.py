@@ -75,14 +75,20 @@ class Told(Record):
 
 
 class Actor(Record):
-    """Who follows something: a person, or a key with whoever it belongs to."""
+    """Who follows something: a person in a session of its, or a key with whoever it belongs to."""
 
     actor_id: str
     key_id: str | None = None
+    session_id: str | None = None
 
     @classmethod
     def of(cls, principal: Principal) -> Self:
-        return cls(actor_id=principal.actor_id, key_id=principal.key_id)
+        return cls(actor_id=principal.actor_id, key_id=principal.key_id, session_id=principal.session_id)
+
+    @property
+    def actor(self) -> "Actor":
+        """Who follows, without how."""
+        return Actor(actor_id=self.actor_id, key_id=self.key_id, session_id=self.session_id)
 
 
 class Ticket(Actor):

@@ -1,7 +1,7 @@
 """Whether those who follow something may still read, and what is hidden from them: looked up again all the time.
 
 A connection lives longer than the call that opened it. Before anything is told on one, this says who its caller is now:
-somebody who was taken out of the tenant, or whose key ended, is nobody.
+somebody who was taken out of the tenant or has signed out, or whose key ended, is nobody.
 """
 
 import time
@@ -40,7 +40,7 @@ class Standings:
 
     async def lately(self, tenant_id: str, actor: Actor, *, anew: bool = False) -> View | None:
         """Return how a caller stood at most `REMEMBERED_SECONDS` ago, or stands now; None when it may not read."""
-        known = (tenant_id, Actor(actor_id=actor.actor_id, key_id=actor.key_id))
+        known = (tenant_id, actor.actor)
         until, view = self._known.get(known, (0.0, None))
         if time.monotonic() < until and not anew:
             return view
@@ -61,17 +61,22 @@ class Standings:
     async def principal(self, tenant_id: str, actor: Actor) -> Principal | None:
         """Return who a caller is now, or None when it may not read."""
         if actor.key_id is None:
-            principal = await self._member(tenant_id, actor.actor_id)
+            principal = await self._member(tenant_id, actor.actor_id, actor.session_id)
         else:
             principal = await self._key(tenant_id, actor.actor_id, actor.key_id)
         return principal if principal is not None and principal.may(Permission.CONTENT_READ) else None
 
-    async def _member(self, tenant_id: str, person_id: str) -> Principal | None:
+    async def _member(self, tenant_id: str, person_id: str, session_id: str | None) -> Principal | None:
         item = await self._table.get(keys.member(tenant_id, person_id))
-        if item is None:
+        if item is None or (session_id and await self._has_ended(person_id, session_id)):
             return None
         role = Role(item["role"])
         return Principal(tenant_id, person_id, ROLES[role], role=role)
+
+    async def _has_ended(self, person_id: str, session_id: str) -> bool:
+        """Tell whether a person has signed out of a session; of another issuer's there is no row."""
+        session = await self._table.get(keys.person_session(person_id, session_id))
+        return session is not None and "ended_at" in session
 
     async def _key(self, tenant_id: str, actor_id: str, key_id: str) -> Principal | None:
         item = await self._key_item(tenant_id, key_id)

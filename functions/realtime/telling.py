@@ -79,15 +79,15 @@ class Teller:
         if not followers:
             return
         # One look for all connections of a caller; where only some may see it, none of an earlier time will do.
-        actors = {(each.actor_id, each.key_id): each for each in followers}
+        actors = {each.actor for each in followers}
         anew = not private.isdisjoint(told.owners)
-        seen_by = await _all(self.standings.lately(tenant_id, each, anew=anew) for each in actors.values())
+        seen_by = await _all(self.standings.lately(tenant_id, each, anew=anew) for each in actors)
         views = dict(zip(actors, seen_by, strict=True))
         (text,) = frames.events(told.topic, [told])
 
         async def one(follower: Follower) -> None:
             async with slots:
-                view = views[follower.actor_id, follower.key_id]
+                view = views[follower.actor]
                 await self._reach(store, follower, view, told, text)
 
         await _all(one(each) for each in followers)

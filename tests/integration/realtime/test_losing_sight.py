@@ -157,3 +157,19 @@ def test_nothing_that_a_deleted_thing_was_called_is_told_again_or_kept(world: Wo
     assert [each["data"] for each in told] == [left_out, {"title": "Plan"}, left_out, {}]
     items = world.stack.client("dynamodb").scan(TableName="almanac")["Items"]
     assert "Layoffs" not in json.dumps([item for item in items if world.topic in item["pk"]["S"]], default=str)
+
+
+def test_who_signed_out_is_cut_off_and_opens_nothing_more_with_a_ticket_from_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = world.member()
+    assert caller.person is not None
+    client, unused = following(world, caller), world.ticket(caller)
+    key = keys.person_session(caller.person.id, caller.person.session_id)
+    row = {**key.as_dict(), "entity": "session", "ended_at": "2026-01-01T00:00:00.000Z"}
+    world.stack.client("dynamodb").put_item(TableName="almanac", Item=dynamo(row))
+    monkeypatch.setattr(standing, "REMEMBERED_SECONDS", 0)
+    client.say(action="ping")
+
+    assert client.is_closed
+    assert world.open(unused)[0] == 401
