@@ -21,6 +21,8 @@ _PARAGRAPHS = frozenset({"p", "h"})
 _SPACES = frozenset({"tab", "br", "cr", "line-break", "s"})
 _NO_LETTERS = re.compile(r"\W|_")
 _LONGEST_QUOTE = 120
+_MOST_QUOTES = 50
+"""So many comments may be about the same words."""
 
 
 def of_word(task: Task, text: str) -> Units:
@@ -168,7 +170,7 @@ class _Body:
                 self._open[number] = (quote + str(value))[:_LONGEST_QUOTE]
 
     def _range(self, name: str, number: str) -> None:
-        if name == "commentRangeStart":
+        if name == "commentRangeStart" and len(self._open) < _MOST_QUOTES:
             self._open[number] = ""
         elif number in self._open:
             self.quotes[number] = " ".join(self._open.pop(number).split())

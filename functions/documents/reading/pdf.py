@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2.raw as pdfium
@@ -10,7 +11,7 @@ from documents.reading import ocr
 from documents.reading.ocr import Ocr
 from documents.reading.pdf_contents import Contents
 from documents.reading.pdf_tables import with_tables
-from documents.reading.units import Bad, Task, Trouble, Unit, Units
+from documents.reading.units import Bad, Task, Trouble, Unit, Units, Warned
 
 _TROUBLES = {
     pdfium.FPDF_ERR_FORMAT: "corrupt",
@@ -25,6 +26,10 @@ DRAWN = "image/x-portable-graymap"
 _DOTS_PER_INCH = 200
 _MOST_PIXELS = 5000
 _LOOKED_AT = 1000
+_FEW_CHARACTERS = 200
+_LEAST_SIDE = 200
+_MOST_OF_IT = 0.5
+_MORE_BY_OCR = Warned("Some pages are pictures with a few words on them: text recognition may find more.")
 _SCANNED_AFTER = 100
 """So many pages without text at the start make a file a scanned one."""
 
@@ -74,6 +79,19 @@ class Pdf:
         """Tell whether there is a picture on the page."""
         return pdfium.FPDF_PAGEOBJ_IMAGE in self._kinds(number)
 
+    def is_mostly_picture(self, number: int) -> bool:
+        """Tell whether a picture that could show text covers most of the page, as under the stamp on a scan."""
+        page = pdfium.FPDF_LoadPage(self._document, number - 1)
+        if not page:
+            return False
+        try:
+            area = pdfium.FPDF_GetPageWidthF(page) * pdfium.FPDF_GetPageHeightF(page)
+            count = min(pdfium.FPDFPage_CountObjects(page), _LOOKED_AT)
+            objects = (pdfium.FPDFPage_GetObject(page, index) for index in range(count))
+            return any(_shown(thing) >= area * _MOST_OF_IT for thing in objects)
+        finally:
+            pdfium.FPDF_ClosePage(page)
+
     def is_damaged(self, number: int) -> bool:
         """Tell whether nothing is seen of a page for the reason that its content is damaged."""
         return self._kinds(number) <= {pdfium.FPDF_PAGEOBJ_FORM} and self._contents.is_damaged(number)
@@ -93,6 +111,19 @@ class Pdf:
             return {pdfium.FPDFPageObj_GetType(thing) for thing in found}
         finally:
             pdfium.FPDF_ClosePage(page)
+
+
+def _shown(thing: pdfium.FPDF_PAGEOBJECT) -> float:
+    """Return the area that a picture covers, 0 of one with too few points for text and of anything else."""
+    if pdfium.FPDFPageObj_GetType(thing) != pdfium.FPDF_PAGEOBJ_IMAGE:
+        return 0
+    width, height = ctypes.c_uint(), ctypes.c_uint()
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    if not pdfium.FPDFImageObj_GetImagePixelSize(thing, width, height) or min(width.value, height.value) < _LEAST_SIDE:
+        return 0
+    if not pdfium.FPDFPageObj_GetBounds(thing, left, bottom, right, top):
+        return 0
+    return float(abs(right.value - left.value) * abs(top.value - bottom.value))
 
 
 def _mended(task: Task) -> Path | None:
@@ -172,9 +203,28 @@ def _read(pdf: Pdf, number: int, recogniser: Ocr | None, task: Task) -> Units:
     text = pdf.text(number)
     if text is None or (not text and pdf.is_damaged(number)):
         yield Bad(label, "corrupt", f"Page {number} is damaged.", number)
+    elif text and len(text) < _FEW_CHARACTERS and pdf.is_mostly_picture(number):
+        yield from _stamped(pdf, number, text, recogniser, task)
     elif text or not pdf.is_picture(number):
         yield Unit("page", label, text, number)
     elif recogniser is None:
         yield Bad(label, "ocr_needed", f"Page {number} is a picture without text.", number)
     else:
         yield from ocr.page(recogniser, pdf.picture(number, task.scratch / "page.pgm"), DRAWN, number, label)
+
+
+def _stamped(pdf: Pdf, number: int, text: str, recogniser: Ocr | None, task: Task) -> Units:
+    """Yield a scanned page with a few words typed on it: those, then what is recognised."""
+    label = f"page {number}"
+    if recogniser is None:
+        yield _MORE_BY_OCR
+        yield Unit("page", label, text, number)
+        return
+    for found in ocr.page(recogniser, pdf.picture(number, task.scratch / "page.pgm"), DRAWN, number, label):
+        match found:
+            case Unit():
+                yield replace(found, text=f"{text}\n\n{found.text}".strip())
+            case Bad():
+                yield Unit("page", label, text, number)
+            case _:
+                yield found

@@ -1,9 +1,11 @@
 """Text in pictures: off unless asked for, and then page by page, within the limits of every reading."""
 
+import io
 import re
 from collections import Counter
 from email.message import EmailMessage
 
+import pypdf
 import pytest
 
 from documents.reading import ocr
@@ -36,6 +38,29 @@ def test_only_pages_without_text_are_recognised() -> None:
     _, reading = opened(files.scanned_pdf(["typed", "typed as well"]), limits=ON)
     assert [page.text for page in reading.pages] == ["typed", "typed as well"]
     assert not reading.warnings
+
+
+def stamped_scan() -> bytes:
+    """Return a PDF of one scanned page, on which a number is typed."""
+    out = io.BytesIO()
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(saved([scan()], "PDF")))
+    stamp = pypdf.PdfReader(io.BytesIO(files.pdf([b"BT /F1 11 Tf 30 20 Td (CASE-4711) Tj ET"]))).pages[0]
+    writer.pages[0].merge_page(stamp)
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("recognition")
+def test_a_scan_under_a_stamp_is_read_with_it() -> None:
+    (page,) = opened(stamped_scan(), limits=ON)[1].pages
+    assert page.text.startswith("CASE-4711\n\n")
+    assert share_of_words(page.text) > 0.9
+
+
+def test_a_scan_under_a_stamp_is_told_of_where_recognition_is_off() -> None:
+    reading = opened(stamped_scan())[1]
+    assert [page.text for page in reading.pages] == ["CASE-4711"]
+    assert any("recognition" in warning for warning in reading.warnings)
 
 
 @pytest.mark.usefixtures("recognition")
