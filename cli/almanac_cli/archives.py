@@ -53,10 +53,8 @@ def import_tenant(
     """Bring an exported tenant into the tenant that you work in, which has no projects yet."""
     with connected(as_json) as api:
         created = api.post("/api/v1/imports", {"manifest": _checked(file)})
-        with tarfile.open(file) as archive:
-            for upload in created["uploads"]:
-                _send(upload, _member(archive, upload["name"]))
         path = f"/api/v1/imports/{created['id']}"
+        _send_all(api, path, created["uploads"], file)
         api.post(f"{path}/start")
         done = _ended(api, path, "done", timeout)
         lines = sum(done["counts"].values())
@@ -143,6 +141,17 @@ def _must_match(part: dict[str, Any], body: bytes) -> None:
 
 def _fetch(url: str) -> bytes:
     return _transferred(httpx.Request("GET", url)).content
+
+
+def _send_all(api: Api, path: str, uploads: list[dict[str, Any]], file: Path) -> None:
+    """Send the parts of an archive; addresses that end are asked for again."""
+    until = time.monotonic() + _ADDRESS_SECONDS
+    with tarfile.open(file) as archive:
+        for number in range(len(uploads)):
+            if time.monotonic() > until:
+                until = time.monotonic() + _ADDRESS_SECONDS
+                uploads = api.get(path)["uploads"]
+            _send(uploads[number], _member(archive, uploads[number]["name"]))
 
 
 def _send(upload: dict[str, Any], body: bytes) -> None:

@@ -19,7 +19,7 @@ from identity.imports import model
 from identity.imports.errors import ImportNotFound, ImportUnderWay, TenantNotEmpty
 from identity.imports.model import LIFETIME_SECONDS, ImportState
 from identity.imports.repository import ImportRepository
-from identity.imports.schemas import Import, ImportCreate, ImportCreated, Upload
+from identity.imports.schemas import Import, ImportCreate, ImportUploads, Upload
 
 router = APIRouter(prefix="/imports", tags=["export"])
 
@@ -28,9 +28,9 @@ _ADDRESS_SECONDS = 900
 
 
 @router.post(
-    "", status_code=201, response_model=ImportCreated, responses=problem_responses(TenantNotEmpty, Unprocessable)
+    "", status_code=201, response_model=ImportUploads, responses=problem_responses(TenantNotEmpty, Unprocessable)
 )
-async def create_import(principal: TenantOwner, body: ImportCreate) -> ImportCreated:
+async def create_import(principal: TenantOwner, body: ImportCreate) -> ImportUploads:
     """Begin to import an archive into the caller's tenant, which has no projects yet."""
     created = model.Import(
         id=new_id("imp"),
@@ -42,15 +42,13 @@ async def create_import(principal: TenantOwner, body: ImportCreate) -> ImportCre
         expires_at=int(time.time()) + LIFETIME_SECONDS,
     )
     await _imports(principal).create(created)
-    prefix = keys.import_prefix(principal.tenant_id, created.id)
-    uploads = [await _upload(prefix, part.name) for part in created.parts]
-    return ImportCreated(**Import.of(created).model_dump(), uploads=uploads)
+    return await _with_uploads(created)
 
 
-@router.get("/{import_id}", response_model=Import, responses=problem_responses(ImportNotFound, Unprocessable))
-async def get_import(principal: TenantOwner, import_id: ImportId) -> Import:
-    """Show how far an import is."""
-    return Import.of(await _imports(principal).get(import_id))
+@router.get("/{import_id}", response_model=ImportUploads, responses=problem_responses(ImportNotFound, Unprocessable))
+async def get_import(principal: TenantOwner, import_id: ImportId) -> ImportUploads:
+    """Show how far an import is, and until it is started where its files are to be sent."""
+    return await _with_uploads(await _imports(principal).get(import_id))
 
 
 @router.post(
@@ -64,6 +62,13 @@ async def start_import(principal: TenantOwner, import_id: ImportId) -> Import:
     imports = _imports(principal)
     await imports.start(await imports.get(import_id), correlation_id())
     return Import.of(await imports.get(import_id))
+
+
+async def _with_uploads(found: model.Import) -> ImportUploads:
+    prefix = keys.import_prefix(found.tenant_id, found.id)
+    expected = found.parts if found.state in {ImportState.WAITING, ImportState.FAILED} else []
+    uploads = [await _upload(prefix, part.name) for part in expected]
+    return ImportUploads(**Import.of(found).model_dump(), uploads=uploads)
 
 
 async def _upload(prefix: str, name: str) -> Upload:

@@ -89,7 +89,7 @@ class Upload(BaseModel):
     headers: dict[str, str] = Field(examples=[{"x-amz-tagging": "lifetime=transient"}])
 
 
-class ImportCreated(Import):
-    """A new import, and where its files are to be sent."""
+class ImportUploads(Import):
+    """An import, and where its files are to be sent; nowhere while it is carried out, or when it is done."""
 
     uploads: list[Upload]

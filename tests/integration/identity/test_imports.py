@@ -144,6 +144,18 @@ def test_an_archive_goes_into_a_tenant_without_projects_once(
     assert stack.call("identity", "POST", path, caller=owner).json["code"] == "import_under_way"
 
 
+def test_an_upload_that_takes_longer_is_given_new_addresses(
+    stack: Stack, archive: dict[str, bytes], owner: Caller
+) -> None:
+    created = begin(stack, owner, archive).json
+    path = f"/api/v1/imports/{created['id']}"
+    again = stack.call("identity", "GET", path, caller=owner).json
+    assert [file["name"] for file in again["uploads"]] == [file["name"] for file in created["uploads"]]
+    upload(again, archive)
+    done = start(stack, owner, created)
+    assert (done["state"], done["uploads"]) == ("done", [])
+
+
 def test_an_import_is_its_tenants_own(stack: Stack, archive: dict[str, bytes], owner: Caller) -> None:
     created = begin(stack, owner, archive).json
     other = stack.member(stack.tenant("Other"), Role.OWNER)

@@ -71,6 +71,21 @@ def test_addresses_that_end_are_asked_for_again(
     assert len(api.sent("GET", "/api/v1/exports/exp_1")) == 4
 
 
+def test_where_to_send_an_archive_is_asked_for_again(
+    api: FakeApi, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported(api)
+    file = tmp_path / "acme.tar"
+    cli.json("export", "--output", str(file))
+    monkeypatch.setattr(archives, "_ADDRESS_SECONDS", -1.0)
+    later = {"name": NAME, "url": f"{api.url}/store/later", "headers": {}}
+    done: dict[str, Any] = {"id": "imp_1", "state": "done", "counts": {}, "cause": None, "uploads": []}
+    importing(api, {"id": "imp_1", "state": "waiting", "uploads": [later]}, done)
+    api.answer("PUT", "/store/later", b"")
+    assert cli.json("import", str(file))["state"] == "done"
+    assert (len(api.sent("PUT", "/store/later")), api.sent("PUT", "/store/upload")) == (1, [])
+
+
 def test_a_damaged_download_is_an_error_and_leaves_no_file(api: FakeApi, cli: Cli, tmp_path: Path) -> None:
     exported(api, PART[:-1])
     result = cli.run("export", "--output", str(tmp_path / "acme.tar"))
