@@ -11,17 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from almanac.access import Principal
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys
 from almanac.aws.keys import Key
-from almanac.aws.table import Check, Item, Table
+from almanac.aws.table import Check, Table
 from almanac.ids import is_id
 from almanac.visible import ProjectAccess, Sight
 from documents.errors import CollectionNotFound, CollectionReadOnly, DocumentNotFound, ProjectNotFound, WrongProject
 from documents.model import Collection, Document, DocumentState
 from documents.store import DocumentStore
-
-ACTIVE = "attribute_exists(#pk) AND #state <> :deleting"
-DELETING = {":deleting": DocumentState.DELETING.value}
 
 
 def may_read(document: Document, access: ProjectAccess) -> bool:
@@ -94,12 +92,12 @@ class Rights:
         """Return those of some projects and collections that are deleted, or about to be."""
         wanted = list(dict.fromkeys(owners))
         found = await self._table.batch_get([owner_key(self._tenant_id, name) for name in wanted], consistent=True)
-        return frozenset(wanted) - {item["id"] for item in found if _is_active(item)}
+        return frozenset(wanted) - {item["id"] for item in found if is_active(item)}
 
     async def collection(self, collection_id: str, *, field: str | None = None) -> tuple[Collection, ProjectAccess]:
         """Return a collection that the caller sees, and what else it does; raises `CollectionNotFound`."""
         found = is_id(collection_id, "col") and await self._table.get(keys.collection(self._tenant_id, collection_id))
-        if not found or not _is_active(found):
+        if not found or not is_active(found):
             raise CollectionNotFound(field=field)
         collection = Collection.from_item(found)
         if collection.project_id and await self.gone([collection.project_id]):
@@ -124,7 +122,7 @@ class Rights:
     async def project(self, project_id: str, *, field: str | None = None) -> None:
         """Refuse a project that the caller does not see; raises `ProjectNotFound`."""
         found = is_id(project_id, "prj") and await self._table.get(keys.project(self._tenant_id, project_id))
-        if not found or not _is_active(found) or not await self.sight.shows(found):
+        if not found or not is_active(found) or not await self.sight.shows(found):
             raise ProjectNotFound(field=field)
 
     async def place(self, project_id: str, collection_id: str) -> Place:
@@ -144,7 +142,3 @@ class Rights:
             await self.project(project_id, field="body.project_id")
         owners = [owner for owner in (project_id, collection_id) if owner]
         return Place(project_id, collection_id, still_there(self._tenant_id, owners))
-
-
-def _is_active(item: Item) -> bool:
-    return item.get("state") != DocumentState.DELETING

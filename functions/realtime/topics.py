@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.keys import Key
 from almanac.aws.table import Item, Table
@@ -11,7 +12,6 @@ from almanac.visible import ProjectAccess, Sight
 from realtime.errors import TopicNotFound
 
 _KINDS: dict[str, Prefix] = {"document": "doc", "collection": "col", "project": "prj", "repository": "rep"}
-_DELETING = "deleting"
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Topic:
 async def check(table: Table, tenant_id: str, topic: Topic, sight: Sight) -> None:
     """Refuse a topic about what is not there or what the caller does not see; raises `TopicNotFound`."""
     item = await table.get(topic.key(tenant_id))
-    if item is None or item.get("state") == _DELETING:
+    if not is_active(item):
         raise TopicNotFound
     above = {"project": item.get("project_id"), "collection": item.get("collection_id")}
     found: list[Item] = [item] if topic.kind in above else []
     for kind, owner_id in above.items():
         if owner_id:
             owner = await table.get(Topic(kind, owner_id).key(tenant_id))
-            if owner is None or owner.get("state") == _DELETING:
+            if not is_active(owner):
                 raise TopicNotFound
             found.append(owner)
     # Last, so that what was read before is judged by it.

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from almanac.access import Principal
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.table import Table
 from almanac.visible import Sight
 from search.errors import DocumentVersionNotFound, DocumentVersionNotSearchable
 
-_DELETING = "deleting"
 _READ = frozenset({"ready", "partial"})
 _MOVED = "The document was moved since, and search has no more than what it brought along: its text can still be read."
 
@@ -24,7 +24,7 @@ async def moment_of(table: Table, principal: Principal, document_id: str, versio
     document, known = found.get("document"), found.get("document_version")
     # Sight is taken after the document was read: what is hidden by now was not shown then.
     hidden = await Sight(table, principal).hidden()
-    if document is None or known is None or document["state"] == _DELETING:
+    if known is None or not is_active(document):
         raise DocumentVersionNotFound(field=field)
     if not hidden.isdisjoint({document.get("project_id", ""), document.get("collection_id", "")}):
         raise DocumentVersionNotFound(field=field)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from almanac.active import is_active
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Put, Table
 from almanac.events import RepositoryChanged, SyncRepository
@@ -28,7 +29,7 @@ class HookRepository:
         if not (is_id(self._tenant_id, "ten") and is_id(repository_id, "rep")):
             return None
         item = await self._table.get(keys.hook(self._tenant_id, repository_id))
-        if item is None or item.get("state") == "deleting":
+        if not is_active(item):
             return None
         ciphers = list(item["secrets_cipher"])
         return Hook(ciphers if (item.get("rotated_until") or 0) > time.time() else ciphers[:1])

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys, outbox
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update, Write
 from almanac.errors import Busy, RetryableError, VersionConflict
@@ -13,7 +14,7 @@ from almanac.private_members import closed, opened
 from almanac.visible import Right, Visibility
 from documents.errors import CollectionNotFound, ProjectNotFound
 from documents.model import Collection
-from documents.rights import ACTIVE, DELETING, still_there
+from documents.rights import still_there
 
 _PAGE = 100
 Shown = Callable[[list[Collection]], Awaitable[list[Collection]]]
@@ -95,7 +96,7 @@ class CollectionStore:
         try:
             await self._commit(writes)
         except ConditionFailed as failed:
-            if failed.item is None or failed.item["state"] == "deleting":
+            if not is_active(failed.item):
                 raise CollectionNotFound from None
             raise VersionConflict(failed.item["version"]) from None
         return old.model_copy(update={**changes, "version": version + 1})
@@ -126,7 +127,7 @@ class CollectionStore:
     async def remove(self, collection_id: str) -> None:
         """Remove a collection that is hidden and empty."""
         item = await self._table.get(keys.collection(self._tenant_id, collection_id))
-        if item is None or item["state"] != "deleting":
+        if item is None or is_active(item):
             return
         project_id = item.get("project_id")
         links = [Delete(keys.owned_collection(self._tenant_id, project_id, collection_id))] if project_id else []

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Table
@@ -13,7 +14,6 @@ PIECE_BYTES = 8 << 20
 PART_BYTES = 24 << 20
 """Of the objects of a part, which an import reads at once."""
 PART_OBJECTS = 400
-_DELETING = "deleting"
 
 
 @dataclass(frozen=True)
@@ -89,4 +89,4 @@ async def standing(table: Table, tenant_id: str, document_ids: Collection[str]) 
     """Return which documents are there and not being deleted."""
     places = [keys.document(tenant_id, document_id) for document_id in sorted(document_ids)]
     found = await table.batch_get(places, consistent=True)
-    return {item["id"] for item in found if item["state"] != _DELETING}
+    return {item["id"] for item in found if is_active(item)}

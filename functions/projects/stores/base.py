@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Item, Table, Update
 from almanac.aws.transactions import Parts, commit
 from almanac.dependencies import Dependencies
 from almanac.errors import AppError, VersionConflict
-from projects.model import Record, State
+from projects.model import Record
 
-ACTIVE = "attribute_exists(#pk) AND #state <> :deleting"
-DELETING: Mapping[str, Any] = {":deleting": State.DELETING.value}
 UNLISTED = ("gsi1pk", "gsi1sk")
 """Removed from an item, they take it out of its parent's listing."""
 
@@ -46,7 +45,7 @@ class Store:
         try:
             item = await self._table.write(edit(key, version, changes))
         except ConditionFailed as failed:
-            if failed.item is None or not is_active(failed.item):
+            if not is_active(failed.item):
                 raise missing from None
             raise VersionConflict(failed.item["version"]) from None
         return item or {}
@@ -87,10 +86,6 @@ def edit(key: Key, version: int, changes: Mapping[str, Any]) -> Update:
 def listing_start(key: Key, partition: str, last_id: str) -> Item:
     """Return where a listing goes on after an item."""
     return {**key.as_dict(), "gsi1pk": partition, "gsi1sk": last_id}
-
-
-def is_active(item: Item | None) -> bool:
-    return item is not None and item.get("state") != State.DELETING.value
 
 
 def _given(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Delete, Put, Update
 from almanac.aws.transactions import Parts, Refused
@@ -12,7 +13,7 @@ from almanac.ids import is_id
 from almanac.visible import Sight
 from projects.errors import CheckpointNotFound, ProjectNotFound
 from projects.model import Checkpoint, State
-from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, is_active, listing_start
+from projects.stores.base import UNLISTED, Listing, Store, listing_start
 from projects.stores.projects import still_active
 
 
@@ -27,10 +28,10 @@ class CheckpointStore(Store):
         """Return a checkpoint of an active project; raises `CheckpointNotFound`, which names `field`."""
         key = keys.checkpoint(self._tenant_id, checkpoint_id)
         item = await self._table.get(key) if is_id(checkpoint_id, "chk") else None
-        if item is not None and is_active(item):
+        if is_active(item):
             checkpoint = Checkpoint.from_item(item)
             project = await self._table.get(keys.project(self._tenant_id, checkpoint.project_id))
-            if project is not None and is_active(project) and await self._sight.shows(project):
+            if is_active(project) and await self._sight.shows(project):
                 return checkpoint
         raise CheckpointNotFound(field=field)
 

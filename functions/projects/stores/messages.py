@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from almanac.active import is_active
 from almanac.aws import keys, outbox
 from almanac.aws.table import Delete, Put
 from almanac.aws.transactions import Refused
@@ -18,7 +19,7 @@ from almanac.visible import Sight
 from projects.batches import awaited
 from projects.errors import CheckpointNotFound, DuplicateContent, MessageNotFound
 from projects.model import Message
-from projects.stores.base import Listing, Store, is_active, listing_start
+from projects.stores.base import Listing, Store, listing_start
 from projects.stores.checkpoints import checkpoint_active
 
 _SEEN = "#version = :version AND #indexed.#state = :indexed"
@@ -48,7 +49,7 @@ class MessageStore(Store):
             self._table.get(keys.checkpoint(self._tenant_id, message.checkpoint_id)),
             self._table.get(keys.project(self._tenant_id, message.project_id)),
         )
-        if not is_active(checkpoint) or project is None or not is_active(project):
+        if not is_active(checkpoint) or not is_active(project):
             raise MessageNotFound
         if not await self._sight.shows(project):
             raise MessageNotFound

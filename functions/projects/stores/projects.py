@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys, outbox
 from almanac.aws.table import Check, Put, Update, Write
 from almanac.aws.transactions import Refused
@@ -15,7 +16,7 @@ from almanac.private_members import closed, opened
 from almanac.visible import Sight, Visibility
 from projects.errors import ProjectNotFound
 from projects.model import Project, State
-from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, edit, is_active, listing_start
+from projects.stores.base import UNLISTED, Listing, Store, edit, listing_start
 
 
 class ProjectStore(Store):
@@ -28,7 +29,7 @@ class ProjectStore(Store):
     async def get(self, project_id: str, *, field: str | None = None) -> Project:
         """Return a project; raises `ProjectNotFound`, which names `field`."""
         item = await self._table.get(keys.project(self._tenant_id, project_id)) if is_id(project_id, "prj") else None
-        if item is None or not is_active(item) or not await self._sight.shows(item):
+        if not is_active(item) or not await self._sight.shows(item):
             raise ProjectNotFound(field=field)
         return Project.from_item(item)
 
@@ -84,7 +85,7 @@ class ProjectStore(Store):
         try:
             await self._commit({"project": edit(key, version, changes), "members": members})
         except Refused as refused:
-            if refused.item is None or not is_active(refused.item):
+            if not is_active(refused.item):
                 raise ProjectNotFound from None
             raise VersionConflict(refused.item["version"]) from None
         return old.model_copy(update={**changes, "version": version + 1})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from almanac.active import ACTIVE, DELETING, is_active
 from almanac.aws import keys, outbox
 from almanac.aws.keys import Key
 from almanac.aws.table import ConditionFailed, Delete, Put, Update, Write
@@ -19,7 +20,7 @@ from almanac.limits.quotas import Quota, one_less
 from projects import news
 from projects.errors import AlreadyConnected, ProjectNotFound, RepositoryNotFound
 from projects.model import Hook, RepositoryRecord, RepositoryState, SyncRun
-from projects.stores.base import ACTIVE, DELETING, UNLISTED, Listing, Store, is_active, listing_start
+from projects.stores.base import UNLISTED, Listing, Store, listing_start
 from projects.stores.projects import still_active
 
 _ATTEMPTS = 5
@@ -31,7 +32,7 @@ class RepositoryStore(Store):
     async def get(self, project_id: str, repository_id: str) -> RepositoryRecord:
         """Return a repository of that project; raises `RepositoryNotFound`."""
         item = await self._table.get(self._key(repository_id)) if is_id(repository_id, "rep") else None
-        if item is None or not is_active(item) or item["project_id"] != project_id:
+        if not is_active(item) or item["project_id"] != project_id:
             raise RepositoryNotFound
         return RepositoryRecord.from_item(item)
 
@@ -123,7 +124,7 @@ class RepositoryStore(Store):
         """
         for _ in range(_ATTEMPTS):
             item = await self._table.get(self._key(repository_id)) if is_id(repository_id, "rep") else None
-            if item is None or not is_active(item):
+            if not is_active(item):
                 raise RepositoryNotFound
             wanted = Update(
                 self._key(repository_id),
@@ -218,6 +219,6 @@ class RepositoryStore(Store):
     async def _cause(self, refused: Refused, old: RepositoryRecord, remote: str) -> Exception:
         if refused.part == "guards":
             return await self._connected(old.project_id, remote)
-        if refused.item is None or not is_active(refused.item):
+        if not is_active(refused.item):
             return RepositoryNotFound()
         return VersionConflict(refused.item["version"])

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.table import ConditionFailed, Delete, Item, Put, Table, Update
 from almanac.clock import now
@@ -21,7 +22,6 @@ from search.asking.errors import ConversationBusy, ConversationNotFound
 LIFETIME_SECONDS = 90 * 24 * 3600
 """From the last turn on; each turn goes as long after it was said."""
 NOT_SHOWN = "This answer is not shown any more."
-_DELETING = "deleting"
 _ATTEMPTS = 12
 _DELETED_AT_ONCE = 100
 
@@ -67,7 +67,7 @@ async def unseen(table: Table, sight: Sight, tenant_id: str, turns: Iterable[Tur
     named = sorted({name for turn in turns for name in turn.projects if name.startswith("doc_")})
     items = await table.batch_get([keys.document(tenant_id, name) for name in named], consistent=True) if named else []
     hidden = await sight.hidden()
-    seen = {item["id"] for item in items if item["state"] != _DELETING and hidden.isdisjoint(_owners(item))}
+    seen = {item["id"] for item in items if is_active(item) and hidden.isdisjoint(_owners(item))}
     return hidden | (frozenset(named) - seen)
 
 

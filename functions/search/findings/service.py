@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from almanac.access import Principal
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.table import Item, Table
 from almanac.clock import now
@@ -19,7 +20,6 @@ from search.findings.errors import FindingChanged, FindingNotFound, PurgeNotFoun
 
 _PAGE = 100
 _MOST_PAGES = 20
-_DELETING = "deleting"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class FindingService:
         ]
         owners = {finding.id: self._owner(finding) for finding in seen}
         items = await self._table.batch_get(list(set(owners.values())), consistent=True) if owners else []
-        alive = {keys.Key(item["pk"], item["sk"]) for item in items if item.get("state") != _DELETING}
+        alive = {keys.Key(item["pk"], item["sk"]) for item in items if is_active(item)}
         return [
             finding.model_copy(update={"state": State.GONE})
             if finding.state is State.OPEN and owners[finding.id] not in alive

@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from almanac.active import is_active
 from almanac.aws import keys
 from almanac.aws.blobs import Blobs
 from almanac.aws.table import Item, Table
@@ -17,7 +18,6 @@ from search.indexes.opening import Opened
 from search.quality.report import Difference
 
 _PARENTS = 20
-_DELETING = "deleting"
 _INDEXED = "indexed"
 
 Place = tuple[Any, int]
@@ -104,7 +104,7 @@ async def listed(table: Table, tenant_id: str, count: int, chance: Random) -> li
 
 async def _children(table: Table, partition: str, chance: Random) -> list[Item]:
     page = await table.query(partition, index=keys.CHILDREN_INDEX, limit=100, newest_first=chance.random() < 0.5)
-    active = [item for item in page.items if item.get("state") != _DELETING]
+    active = [item for item in page.items if is_active(item)]
     return chance.sample(active, min(_PARENTS, len(active)))
 
 
