@@ -134,7 +134,7 @@ def reprocess(
     password_prompt: Annotated[
         bool, typer.Option("--password-prompt", help="Ask for the file's password; it is not kept.")
     ] = False,
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read scanned pages by OCR, where the stack has one.")] = False,
+    ocr: Annotated[bool, typer.Option("--ocr", help="Recognise the text in scans and pictures.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the job has ended.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 3600.0,
     as_json: AsJson = False,

@@ -11,7 +11,7 @@ class Reprocess(Request):
     password: SecretStr | None = Field(
         default=None, min_length=1, max_length=256, description="What opens the file.", examples=["open sesame"]
     )
-    ocr: bool = Field(default=False, description="Read the text in pictures, where the stage can.", examples=[False])
+    ocr: bool = Field(default=False, description="Recognise the text in scans and pictures.", examples=[False])
 
     def secret(self) -> str | None:
         return self.password.get_secret_value() if self.password is not None else None
