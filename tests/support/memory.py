@@ -17,7 +17,7 @@ from typing import Any, Self
 from almanac.aws.clients import Clients
 
 Typed = dict[str, Any]
-_TOKEN = re.compile(r"\(|\)|AND|OR|attribute_exists|attribute_not_exists|<>|<=|>=|=|<|>|[#:][\w]+")
+_TOKEN = re.compile(r"\(|\)|,|AND|OR|IN\b|attribute_exists|attribute_not_exists|<>|<=|>=|=|<|>|[#:][\w]+")
 _KEYS = {None: ("pk", "sk"), "children": ("gsi1pk", "gsi1sk"), "due": ("gsi2pk", "gsi2sk")}
 
 
@@ -236,8 +236,15 @@ class _S3:
         body = Path(path).read_bytes()  # noqa: ASYNC240 - small files of a test
         self._store.call(lambda: self._store.put(key, body))
 
-    async def download_file(self, _: str, key: str, path: str) -> None:
-        Path(path).write_bytes(self._store.call(lambda: self._store.objects[key]))  # noqa: ASYNC240
+    async def download_file(self, _: str, key: str, path: str, ExtraArgs: Typed | None = None) -> None:  # noqa: N803
+        answer = await self.get_object(Key=key, **(ExtraArgs or {}))
+        Path(path).write_bytes(await answer["Body"].read())  # noqa: ASYNC240
+
+    async def head_object(self, *, Key: str, **_: Any) -> Typed:  # noqa: N803
+        versions: list[_Version] = self._store.call(lambda: self._store.versions.get(Key, []))
+        if not versions or (body := versions[-1].body) is None:
+            raise RefusedWrite("404")
+        return {"ContentLength": len(body), "VersionId": versions[-1].id}
 
     async def delete_objects(self, *, Delete: Typed, **_: Any) -> None:  # noqa: N803
         def effect() -> None:
@@ -255,6 +262,12 @@ class _S3:
             "Versions": [_entry(key, version) for key, version in found if version.body is not None],
             "DeleteMarkers": [_entry(key, version) for key, version in found if version.body is None],
         }
+
+    async def generate_presigned_post(self, _: str, key: str, *, Fields: Typed, **__: Any) -> Typed:  # noqa: N803
+        return {"url": "https://bucket.test/", "fields": {**Fields, "key": key}}
+
+    async def generate_presigned_url(self, _: str, *, Params: Typed, **__: Any) -> str:  # noqa: N803
+        return f"https://bucket.test/{Params['Key']}"
 
     async def abort_multipart_upload(self, **_: Any) -> None:
         self._store.call(lambda: None)
@@ -295,6 +308,10 @@ class _Body:
     async def read(self) -> bytes:
         return self._body
 
+    async def iter_chunks(self, size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), size):
+            yield self._body[start : start + size]
+
 
 def _entry(key: str, version: _Version) -> Typed:
     written_at = datetime.fromtimestamp(version.written_at, UTC)
@@ -321,7 +338,7 @@ def _holds(write: Typed, item: Typed | None) -> bool:
         elif token.startswith(":"):
             python.append(f"_plain({values[token]!r})")
         else:
-            python.append({"AND": "and", "OR": "or", "<>": "!=", "=": "=="}.get(token, token))
+            python.append({"AND": "and", "OR": "or", "IN": "in", "<>": "!=", "=": "=="}.get(token, token))
     return bool(eval(" ".join(python), _vocabulary(item or {})))  # noqa: S307 - of our own expressions
 
 
