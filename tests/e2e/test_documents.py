@@ -17,6 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 from almanac_cli.main import app
 from tests.e2e.conftest import Tenant
 from tests.unit.reading.files import pdf, pdf_file
+from tests.unit.reading.scans import saved
+from tests.unit.reading.scans import scan as picture
 
 PATIENCE_SECONDS = 300.0
 DOCUMENTS = "/api/v1/documents"
@@ -115,6 +117,15 @@ def test_a_file_that_is_no_file_fails_with_a_cause_and_can_be_deleted(tenant: Te
     assert document["cause"]["message"]
     assert document["cause"]["way_out"]
     assert tenant.client.delete(f"{DOCUMENTS}/{document['id']}").status_code == 202
+
+
+def test_a_scan_is_read_when_text_recognition_is_asked_for(tenant: Tenant) -> None:
+    scan = saved([picture(["The wombat contract is signed in March"])], "PDF")
+    document = ready(tenant, upload(tenant, scan))
+    assert (document["state"], document["cause"]["code"]) == ("failed", "scanned")
+    ok(tenant.client.post(f"{DOCUMENTS}/{document['id']}/reprocess", json={"ocr": True}))
+    assert ready(tenant, document["id"])["state"] == "ready"
+    assert search(tenant, "wombat contract")[0]["citation"]["label"] == "page 1"
 
 
 def test_a_small_file_goes_directly(tenant: Tenant) -> None:
