@@ -28,7 +28,7 @@ async def plan(context: Context, document: Document, job: Job, deadline: Deadlin
         if reading is not None:
             parts = await _cut(context, document, file.version, job, reading)
         else:
-            parts = progress.plan(probe.pages or 0)
+            parts = progress.plan(probe.pages or 0, ocr=job.ocr)
             await reading_parts.create(context, document, job.revision, parts)
     await _planned(context, document.id, job, probe, parts, found)
 

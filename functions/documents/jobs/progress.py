@@ -16,6 +16,8 @@ FIRST_PART_PAGES = 5
 """The first part is small: somebody waits for the first page."""
 WINDOW = 8
 """So many parts of one document are read at once: one document does not keep the others waiting."""
+_LATER = 2
+"""Beyond the first window parts are so many times larger: all are busy by then, and each has a price of its own."""
 _BASE_SECONDS = 900
 _SECONDS_PER_MEGABYTE = 10
 _SECONDS_PER_PAGE = 3
@@ -100,9 +102,11 @@ def percent(job: Job) -> int:
     return int(_PLANNED + _READ * min(read, 1.0) + _EMBEDDED * min(embedded, 1.0))
 
 
-def plan(pages: int) -> list[Part]:
-    """Divide pages that are numbered from 1 into parts."""
+def plan(pages: int, *, ocr: bool = False) -> list[Part]:
+    """Divide pages that are numbered from 1 into parts: small ones where pictures are read, which takes long."""
     starts = [1, *range(FIRST_PART_PAGES + 1, pages + 1, PART_PAGES)]
+    if not ocr and len(starts) > WINDOW:
+        starts = [*starts[:WINDOW], *range(starts[WINDOW], pages + 1, _LATER * PART_PAGES)]
     ends = [*(start - 1 for start in starts[1:]), pages]
     return [
         Part(part=number, first=first, last=last, offset=first - 1)
