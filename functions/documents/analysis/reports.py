@@ -75,6 +75,8 @@ class ReportService:
                 raise DocumentVersionNotFound(field="query.version")
             revision = found.revision
         analysis = await self._analyses.get(document_id, revision) if revision else None
+        # Rights may have gone while it was read.
+        await self._rights.read(document_id)
         if analysis is None:
             raise AnalysisNotFound
         return analysis
