@@ -15,7 +15,7 @@ from almanac.ids import new_id
 from identity.exports.archive import object_line, pack, row_line
 from identity.exports.model import Part
 from identity.imports.errors import BadArchive
-from identity.imports.reading import Object, Row, read
+from identity.imports.reading import Object, Piece, Row, read
 
 ULID = "01k9zq3v7m8x2c4b6n0d1f5g7h"
 OLD, NEW = f"ten_{ULID}", new_id("ten")
@@ -26,7 +26,7 @@ def part_of(*lines: str) -> tuple[Part, bytes]:
     return pack(list(lines), 1)
 
 
-def held(*lines: str) -> list[Row | Object]:
+def held(*lines: str) -> list[Row | Object | Piece]:
     part, body = part_of(*lines)
     return list(read(part, body, NEW))
 
@@ -54,12 +54,12 @@ def test_a_row_and_an_object_arrive_in_the_new_tenant_as_they_left_the_old_one()
         "version": 3,
         "token_cipher": b"secret",
     }
-    row, found = held(row_line(message, OLD), object_line(key, b"text", OLD))
+    row, found = held(row_line(message, OLD), object_line(key, gzip.compress(b"text", mtime=0), OLD))
     assert isinstance(row, Row)
     kept = {name: value for name, value in message.items() if name != "token_cipher"}
     moved = {"pk", "gsi1pk", "batch_key"}
     assert row.item == {n: str(v).replace(OLD, NEW) if n in moved else v for n, v in kept.items()}
-    assert found == Object(key.replace(OLD, NEW), b"text")
+    assert found == Object(key.replace(OLD, NEW), gzip.compress(b"text", mtime=0))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,12 @@ def test_whatever_an_archive_names_lies_in_the_importing_tenant(value: Any) -> N
 
 
 def test_the_body_of_an_object_is_what_was_exported() -> None:
+    key, body = f"tenants/{{tenant}}/messages/msg_{ULID}/x", gzip.compress(b"\x00\xff", mtime=0)
+    (found,) = held(json.dumps({"object": key, "body": base64.b64encode(body).decode()}) + "\n")
+    assert found == Object(key.replace("{tenant}", NEW), body)
+
+
+def test_an_object_that_is_not_packed_is_refused() -> None:
     key = f"tenants/{{tenant}}/messages/msg_{ULID}/x"
-    (found,) = held(json.dumps({"object": key, "body": base64.b64encode(b"\x00\xff").decode()}) + "\n")
-    assert found == Object(key.replace("{tenant}", NEW), b"\x00\xff")
+    with pytest.raises(BadArchive, match="not gzip"):
+        held(json.dumps({"object": key, "body": base64.b64encode(b"text").decode()}) + "\n")
