@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, consumes, initialize, invariant, multiple, rule
 
 from almanac.access import Permission, Principal
 from almanac.aws import keys
@@ -32,6 +32,7 @@ from documents.rights import Rights
 from documents.services.documents import DocumentService
 from documents.services.uploads import Described, UploadService
 from tests.support.plain_files import file_of, pages, visible
+from tests.unit.jobs.trouble import Trouble
 from tests.unit.jobs.world import World, small
 
 _words = count(1)
@@ -54,7 +55,7 @@ class Kept:
     shown: set[int] = field(default_factory=set)
 
 
-class Members(RuleBasedStateMachine):
+class Members(Trouble):
     """Ada owns two collections; Bob is let in and taken out. Both use the services as the routes do."""
 
     documents = Bundle("documents")
@@ -169,28 +170,9 @@ class Members(RuleBasedStateMachine):
             self.world.run(service.remove_member(collection, self.bob.actor_id))
             members.discard(self.bob.actor_id)
 
-    @rule(place=st.integers(0, 50), times=st.integers(1, 6))
-    def deliver(self, place: int, times: int) -> None:
-        for _ in range(times):
-            self.world.relay()
-            if self.world.queue:
-                self.world.sorted()
-                self.world.deliver(place % len(self.world.queue))
-
-    @rule(place=st.integers(0, 50), call=st.integers(1, 25), after=st.booleans(), lost=st.booleans())
-    def die(self, place: int, call: int, after: bool, lost: bool) -> None:
-        self.world.store.kill_at, self.world.store.kill_after_effect, self.world.lost = call, after, lost
-        self.deliver(place, 1)
-        self.world.store.revive()
-        self.world.lost = False
-
     @rule()
     def come_to_rest(self) -> None:
         self.world.settle()
-
-    @rule()
-    def watch(self) -> None:
-        self.world.watch()
 
     @invariant()
     def a_version_that_search_answered_from_stays_one_that_was_read(self) -> None:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, consumes, invariant, rule
 
 from almanac.access import Permission, Principal
 from almanac.aws import keys
@@ -21,6 +21,7 @@ from documents.listing.reading import Listing
 from documents.model import Collection, DocumentState
 from documents.rights import Rights
 from tests.support.plain_files import pages, visible
+from tests.unit.jobs.trouble import Trouble
 from tests.unit.jobs.world import World, small
 
 _words = count(1)
@@ -44,7 +45,7 @@ class Expected:
         self.newest = self.coming = texts
 
 
-class Documents(RuleBasedStateMachine):
+class Documents(Trouble):
     """Random users, deliveries in any order, deaths at any call, against a dictionary."""
 
     documents = Bundle("documents")
@@ -122,25 +123,6 @@ class Documents(RuleBasedStateMachine):
         else:
             self.world.run(self.world.table.batch_delete([key]))
             self.private.discard(self.collection)
-
-    @rule(place=st.integers(0, 50), times=st.integers(1, 6))
-    def deliver(self, place: int, times: int) -> None:
-        for _ in range(times):
-            self.world.relay()
-            if self.world.queue:
-                self.world.sorted()
-                self.world.deliver(place % len(self.world.queue))
-
-    @rule(place=st.integers(0, 50), call=st.integers(1, 25), after=st.booleans(), lost=st.booleans())
-    def die(self, place: int, call: int, after: bool, lost: bool) -> None:
-        self.world.store.kill_at, self.world.store.kill_after_effect, self.world.lost = call, after, lost
-        self.deliver(place, 1)
-        self.world.store.revive()
-        self.world.lost = False
-
-    @rule()
-    def watch(self) -> None:
-        self.world.watch()
 
     def _look(self, document_id: str) -> None:
         """Note that a job has ended: what is done next comes after it."""
