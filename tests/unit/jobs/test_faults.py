@@ -196,7 +196,7 @@ def refusal(message: IndexSources) -> SourcesFailed:
 
 def test_a_document_in_pieces_is_whole_after_many_deaths(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
     world = World(tmp_path, loop)
-    document_id = world.upload(pages(40))
+    document_id = world.upload(pages(80))
     for death in range(60):
         world.store.kill_at = 1 + death * 7 % 23
         for _ in range(3):
@@ -207,4 +207,4 @@ def test_a_document_in_pieces_is_whole_after_many_deaths(loop: asyncio.AbstractE
     world.settle()
     assert world.deaths > 20
     assert world.document(document_id).state is DocumentState.READY
-    assert world.shown()[document_id] == dict(enumerate(pages(40), start=1))
+    assert world.shown()[document_id] == dict(enumerate(pages(80), start=1))
