@@ -202,6 +202,7 @@ def test_every_operation_that_is_used_is_one_of_the_service_and_its_model_is_dep
     assert "s3vectors" in AWS_SERVICES
 
 
+@pytest.mark.blocks_the_loop("what the service does is done here, too")
 def test_vectors_are_sent_in_groups_that_the_service_takes() -> None:
     service = Service()
     rows = [row(number) for number in range(1, 1202)]
