@@ -16,6 +16,7 @@ from almanac.text.chunking import chunk, embedding_text
 from bench.deployed import Deployed, deployed, rare_word
 from bench.embedding_bench import NoCache
 from bench.report import Report, percentile, progress
+from infra.local import deploy
 from tests.unit.reading.files import pdf
 
 QUICK = bool(os.environ.get("ALMANAC_BENCH_QUICK"))
@@ -23,6 +24,7 @@ TRIES = 5 if QUICK else 20
 WARM = 2
 PAGES = 100 if QUICK else 1000
 PATIENCE_SECONDS = 1800.0
+QUIET_LOOKS = 3
 TARGET_FIRST_PAGE_SECONDS = 4.0
 TARGET_RATIO = 1.15
 DOCUMENTS = "/api/v1/documents"
@@ -81,6 +83,20 @@ def ended(stack: Deployed, document: str) -> dict[str, Any]:
     return dict(found)
 
 
+def come_to_rest(stack: Deployed) -> None:
+    """Wait until nothing is queued or in hand: what documents state is embedded after they are searchable."""
+    sqs = deploy.client("sqs", deploy.port_of(stack.info.endpoint_url))
+    urls = [url for url in sqs.list_queues()["QueueUrls"] if "DeadLetter" not in url]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    deadline, quiet = time.perf_counter() + PATIENCE_SECONDS, 0
+    while quiet < QUIET_LOOKS:
+        if time.perf_counter() > deadline:
+            raise RuntimeError("the stack did not come to rest")
+        time.sleep(1.0)
+        found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in urls]
+        quiet = 0 if any(int(each[name]) for each in found for name in names) else quiet + 1
+
+
 def long_document(stack: Deployed, pages: Sequence[str]) -> tuple[float, float, int]:
     """Return seconds until all pages were searchable, until the job had ended, and how many chunks there were."""
     document, accepted = uploaded(stack, pdf(pages))
@@ -113,6 +129,7 @@ def main() -> None:
     before, bare_chunks = bare_embedding(pages)
     with deployed() as stack:
         first = first_pages(stack)
+        come_to_rest(stack)
         searchable, whole, chunks = long_document(stack, pages)
     after, _ = bare_embedding(pages)
     # The text layer of a file is cut where its lines are, so that a few chunks more or fewer come of it.
