@@ -2,13 +2,10 @@
 exactly what a trivial model says that it sees, and finds nothing else; in the end it finds all of it.
 """
 
-import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -33,7 +30,6 @@ from documents.services.documents import DocumentService
 from documents.services.uploads import Described, UploadService
 from tests.support.plain_files import file_of, pages, visible
 from tests.unit.jobs.trouble import Trouble
-from tests.unit.jobs.world import World, small
 
 _words = count(1)
 _MAY = frozenset({Permission.CONTENT_READ, Permission.CONTENT_WRITE})
@@ -62,11 +58,6 @@ class Members(Trouble):
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = TemporaryDirectory()
-        self._small = small()
-        self._small.__enter__()
-        self._loop = asyncio.new_event_loop()
-        self.world = World(Path(self._directory.name), self._loop)
         self.stores = Dependencies(self.world.table, self.world.blobs)
         self.ada, self.bob = self._member(), self._member()
         collections = CollectionService(self.world.table, self.ada)
@@ -200,18 +191,8 @@ class Members(Trouble):
                 said = {text for file in self.model[name].files.values() for text in file}
                 assert texts <= said
 
-    def teardown(self) -> None:
-        try:
-            self._check()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
-            self._small.__exit__(None, None, None)
-            self._directory.cleanup()
-
-    def _check(self) -> None:
+    def at_rest(self) -> None:
         """Look at what stands when all has come to rest."""
-        self.world.settle()
         self.each_member_is_shown_what_it_sees_and_nothing_else()
         assert self.world.run(self.world.manifest.read()).awaiting == {}
         searched = self._searched(self.ada)

@@ -1,10 +1,7 @@
 """Whatever is done to documents, and whoever dies: in the end searches and counts show what a trivial model says."""
 
-import asyncio
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,7 +19,6 @@ from documents.model import Collection, DocumentState
 from documents.rights import Rights
 from tests.support.plain_files import pages, visible
 from tests.unit.jobs.trouble import Trouble
-from tests.unit.jobs.world import World, small
 
 _words = count(1)
 READER = "usr_reader"
@@ -52,11 +48,6 @@ class Documents(Trouble):
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = TemporaryDirectory()
-        self._small = small()
-        self._small.__enter__()
-        self._loop = asyncio.new_event_loop()
-        self.world = World(Path(self._directory.name), self._loop)
         self.model: dict[str, Expected] = {}
         self.private: set[str] = set()
         self.collection = self._collection()
@@ -135,17 +126,7 @@ class Documents(Trouble):
         hidden = self.world.run(self._sight().hidden())
         assert hidden == self.private
 
-    def teardown(self) -> None:
-        try:
-            self._check()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
-            self._small.__exit__(None, None, None)
-            self._directory.cleanup()
-
-    def _check(self) -> None:
-        self.world.settle()
+    def at_rest(self) -> None:
         for document_id in self.model:
             self._look(document_id)
             assert self.world.titles(document_id) <= {self.world.document(document_id).title}
